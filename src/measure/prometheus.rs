@@ -1,0 +1,1 @@
+//! Prometheus queries: what to ask, and what an answer means.

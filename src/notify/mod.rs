@@ -1,0 +1,3 @@
+//! Transitions to messages. Knows nothing of how a message is sent.
+
+pub mod slack;

@@ -1,0 +1,54 @@
+//! Decisions: what was seen goes in; actions, the next status, announcements and a wake-up time come out.
+//!
+//! Nothing here knows a clock, randomness, IO or logging. `survey` says which facts are missing, the shell fetches them, `plan`
+//! decides. The same input gives the same plan, byte for byte.
+
+pub mod action;
+pub mod analysis;
+pub mod announcement;
+pub mod note;
+pub mod question;
+pub mod replica_set;
+pub mod rollout;
+
+use crate::api::analysis_run::AnalysisRun;
+use crate::api::rollout::Rollout;
+use chrono::{DateTime, Utc};
+
+pub use action::{Action, Guard, Verb};
+pub use announcement::{Announcement, Moment};
+pub use note::Note;
+pub use question::{Answer, Answers, Question};
+pub use replica_set::ReplicaSet;
+
+/// Everything known about one Rollout when a pass begins.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Observed {
+    pub rollout: Rollout,
+    /// ReplicaSets of the namespace that the Rollout controls, and orphans with the pod-hash label that its selector matches;
+    /// sorted by name.
+    pub replica_sets: Vec<ReplicaSet>,
+    /// AnalysisRuns that the Rollout controls, sorted by name.
+    pub analysis_runs: Vec<AnalysisRun>,
+    /// What the shell answered to [`rollout::survey`].
+    pub answers: Answers,
+    /// The instance id of this controller, copied to the AnalysisRuns it creates. Empty when it has none.
+    pub instance_id: String,
+}
+
+/// What to do about one object now. An empty plan means that nothing has to change.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Plan {
+    /// Writes in the order in which they must happen; the first failure ends the pass. A status write, if any, is last.
+    pub actions: Vec<Action>,
+    /// What happened, for Events; published after all actions succeeded.
+    pub notes: Vec<Note>,
+    /// What people are told, for Slack; sent after all actions succeeded.
+    pub announcements: Vec<Announcement>,
+    /// When to look again although nothing changed.
+    pub wake_at: Option<DateTime<Utc>>,
+    /// True when the only write is a status whose replica counters moved: it may wait a few seconds for company.
+    pub deferrable: bool,
+    /// Why nothing more is done now, in the user's words; for logs and `explain`.
+    pub waiting_for: String,
+}

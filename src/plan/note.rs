@@ -1,0 +1,47 @@
+//! What happened, typed. A note renders to the same text in an Event, a log line, a transcript and `explain`.
+//!
+//! Reasons and messages are Argo Rollouts', because people and tools filter on them.
+
+use crate::base::names::reason;
+
+/// One thing that happened to an object, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// CamelCase reason, Argo's where Argo has one.
+    pub reason: String,
+    pub message: String,
+    pub warning: bool,
+    /// True for detail that is logged but not published as an Event (requests to the API server are a budget).
+    pub quiet: bool,
+}
+
+impl Note {
+    pub fn normal(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            reason: reason.into(),
+            message: message.into(),
+            warning: false,
+            quiet: false,
+        }
+    }
+
+    pub fn warning(reason: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            warning: true,
+            ..Self::normal(reason, message)
+        }
+    }
+
+    /// Logged, not published.
+    pub fn quietly(self) -> Self {
+        Self { quiet: true, ..self }
+    }
+
+    pub fn scaled(name: &str, revision: i64, from: i32, to: i32) -> Self {
+        let direction = if to > from { "up" } else { "down" };
+        Self::normal(
+            reason::SCALING_REPLICA_SET,
+            format!("Scaled {direction} ReplicaSet {name} (revision {revision}) from {from} to {to}"),
+        )
+    }
+}

@@ -1,0 +1,1 @@
+//! The phase of a Rollout as a client must report it.
