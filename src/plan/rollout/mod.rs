@@ -1,5 +1,8 @@
 //! What to do about a Rollout.
 
+pub mod scale;
+pub mod steps;
+
 use crate::plan::{Observed, Plan, Question};
 use chrono::{DateTime, Utc};
 
