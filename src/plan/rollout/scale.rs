@@ -36,7 +36,7 @@ pub struct Sizing<'a> {
     pub new: Option<Counts>,
     /// The stable version, when it is another one than the new.
     pub stable: Option<Counts>,
-    pub older: &'a [Counts],
+    pub older: Vec<Counts>,
     /// (canary, stable) weights known to be served.
     pub weights: Option<(i32, i32)>,
 }

@@ -65,7 +65,7 @@ fn recorded_replica_arithmetic_holds() {
             threshold: None,
             new: Some(counts(&row.new)),
             stable: Some(counts(&row.stable)),
-            older: &older,
+            older,
             weights: row.route_weights,
         };
         let sizes = sizing.now();
