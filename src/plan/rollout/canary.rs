@@ -57,7 +57,8 @@ fn resize(draft: &mut Draft) {
     replicas::reconcile(draft, weights);
     let mut status = draft.rollout.status.clone();
     status::count(draft, &mut status);
-    status::persist(draft, status, "");
+    status::seal(draft, &mut status);
+    draft.rollout.status = status;
 }
 
 fn new_template_or_steps(draft: &Draft) -> bool {

@@ -79,13 +79,13 @@ fn is_paused(draft: &Draft, status: &RolloutStatus) -> bool {
 
 /// All pods are new and available, all steps are done, and the controller has seen this generation before.
 fn is_healthy(draft: &Draft, old: &RolloutStatus, status: &RolloutStatus) -> bool {
-    let replicas = Some(draft.replicas());
+    let whole = |number: Option<i32>| number.unwrap_or(0) == draft.replicas();
     let steps = draft.canary.steps.len();
     let steps_done = steps == 0 || status.current_step_index.is_some_and(|index| index as usize == steps);
     old.observed_generation == draft.rollout.metadata.generation.to_string()
-        && status.updated_replicas == replicas
-        && status.available_replicas == replicas
-        && status.replicas == replicas
+        && whole(status.updated_replicas)
+        && whole(status.available_replicas)
+        && whole(status.replicas)
         && steps_done
         && !status.stable_rs.is_empty()
         && status.stable_rs == status.current_pod_hash

@@ -113,7 +113,9 @@ fn conclude(draft: Draft) -> Plan {
 /// The merge patch from the status as it was to the status as it should be: only what differs, so that fields of others survive.
 fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
     let encode = |status: &RolloutStatus| serde_json::to_value(status).unwrap_or_default();
-    json::merge_diff(&encode(old), &encode(new)).map(|patch| json!({"status": patch}))
+    // A status never written before has nothing stored, not even the members that are always there.
+    let stored = if *old == RolloutStatus::default() { json!({}) } else { encode(old) };
+    json::merge_diff(&stored, &encode(new)).map(|patch| json!({"status": patch}))
 }
 
 /// Whether only counters, progress times and step numbers moved: news that can wait a few seconds for company.

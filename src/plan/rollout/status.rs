@@ -66,12 +66,14 @@ pub fn base(draft: &Draft) -> RolloutStatus {
 pub fn count(draft: &Draft, status: &mut RolloutStatus) {
     let uid = &draft.rollout.metadata.uid;
     let owned = || draft.sets.iter().filter(|set| set.metadata.controlled_by(uid));
-    let replicas = owned().map(|set| set.replicas).sum();
-    status.replicas = Some(replicas);
-    status.hpa_replicas = Some(replicas);
-    status.ready_replicas = Some(owned().map(|set| set.ready).sum());
-    status.available_replicas = Some(owned().map(|set| set.available).sum());
-    status.updated_replicas = Some(draft.set(draft.roles().new).map_or(0, |set| set.replicas));
+    // Argo Rollouts leaves zeros out, and so do we: a status must not change by changing hands.
+    let present = |number: i32| (number != 0).then_some(number);
+    let replicas = present(owned().map(|set| set.replicas).sum());
+    status.replicas = replicas;
+    status.hpa_replicas = replicas;
+    status.ready_replicas = present(owned().map(|set| set.ready).sum());
+    status.available_replicas = present(owned().map(|set| set.available).sum());
+    status.updated_replicas = present(draft.set(draft.roles().new).map_or(0, |set| set.replicas));
     status.selector = draft.rollout.spec.selector.as_ref().map(super::selector::format).unwrap_or_default();
 }
 
