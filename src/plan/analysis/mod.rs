@@ -6,11 +6,16 @@
 
 pub mod args;
 pub mod assess;
+pub mod build;
 pub mod condition;
+pub mod field_ref;
 pub mod fold;
+pub mod history;
+pub mod reference;
 pub mod retention;
 pub mod rules;
 pub mod schedule;
+pub mod templates;
 pub mod validity;
 pub mod verdict;
 
@@ -30,6 +35,10 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 pub use args::fill_secrets;
+pub use build::{Name, Purpose, RunWanted, base_name, build_run, name_for, run_spec};
+pub use history::{History, runs_to_delete};
+pub use reference::validate_templates;
+pub use templates::templates_needed;
 
 /// Everything known about one AnalysisRun when a pass begins.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -101,8 +110,10 @@ pub fn plan_run(seen: &RunObserved, now: DateTime<Utc>) -> RunPlan {
         Err(message) => {
             // Unlike Argo Rollouts the completion time is set, so that a time to live applies to such runs too.
             let note = assess::set_run_phase(&mut status, "Error", message, Time::new(now));
+            let mut plan = write(run, &status, note.into_iter().collect());
+            plan.wake_at = retention::expires_at(&run.spec, &status);
             RunPlan {
-                plan: write(run, &status, note.into_iter().collect()),
+                plan,
                 probes: Vec::new(),
             }
         }
