@@ -8,6 +8,7 @@ pub mod analysis_run;
 pub mod check;
 pub mod experiment;
 pub mod hash;
+pub mod phase;
 pub mod rollout;
 pub mod rollout_status;
 pub mod strategy;
