@@ -156,7 +156,6 @@ pub struct PluginStep {
 #[schemars(extend("required" = ["templates"]))]
 pub struct ExperimentStep {
     /// The versions to start.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub templates: Vec<ExperimentStepTemplate>,
     /// How long the experiment lasts, for example `30m`. Without it, until its required analyses are done.
     #[serde(skip_serializing_if = "Option::is_none")]
