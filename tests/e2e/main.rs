@@ -1,0 +1,7 @@
+//! End-to-end tests on a real control plane with a real Prometheus. One file per topic; all tests share the
+//! world that `support::world` starts, each in a namespace of its own.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;
