@@ -94,7 +94,7 @@ impl Certs {
 }
 
 /// A user name as a file name.
-pub fn file_name(user: &str) -> String {
+fn file_name(user: &str) -> String {
     user.chars()
         .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
         .collect()

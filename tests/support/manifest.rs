@@ -1,6 +1,7 @@
 //! Applying manifests as a user would, by server-side apply: any kind that the cluster serves, so that the API
 //! server's own validation is always part of the test.
 
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -17,6 +18,38 @@ pub const MANAGER: &str = "serin-e2e";
 
 /// The harness's own small HTTPRoute CRD.
 pub const HTTPROUTE_CRD: &str = include_str!("crds/httproute.yaml");
+
+/// The CRDs that every plane gets: those of routers in tests, and the project's own from `crds/`.
+pub fn crds() -> Result<Vec<String>> {
+    let mut all = vec![HTTPROUTE_CRD.to_owned()];
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
+    let Ok(entries) = std::fs::read_dir(&folder) else {
+        return Ok(all);
+    };
+    for entry in entries {
+        let path = entry?.path();
+        if path.extension().is_some_and(|kind| kind == "yaml") {
+            all.push(std::fs::read_to_string(path)?);
+        }
+    }
+    Ok(all)
+}
+
+/// Applies the cluster-wide objects of `yaml` that do not exist; the others stay as they are.
+pub async fn apply_missing(client: &Client, yaml: &str) -> Result<()> {
+    for document in documents(yaml)? {
+        let name = document["metadata"]["name"].as_str().unwrap_or_default();
+        if api_for(client, "default", &document)
+            .await?
+            .get_opt(name)
+            .await?
+            .is_none()
+        {
+            apply_one(client, "default", &document).await?;
+        }
+    }
+    Ok(())
+}
 
 /// The documents of a YAML text; empty ones are left out, and the items of a List are taken one by one.
 pub fn documents(yaml: &str) -> Result<Vec<Value>> {

@@ -8,6 +8,7 @@
     reason = "each binary that mounts this folder uses another part of it"
 )]
 
+pub mod app;
 pub mod audit;
 pub mod certs;
 pub mod manifest;

@@ -39,11 +39,18 @@ impl Drop for PodModel {
 }
 
 impl PodModel {
-    /// Makes the node and tends every pod that is unbound or bound to it, in all namespaces.
-    pub async fn start(client: Client, pace: Pace) -> Result<Self> {
+    /// Makes the node and tends every pod that is unbound or bound to it, in the namespaces whose names begin
+    /// with `namespaces` (all, if it is empty).
+    pub async fn start(client: Client, pace: Pace, namespaces: &str) -> Result<Self> {
         make_node(&client).await?;
+        let herd = Herd {
+            client,
+            pace,
+            namespaces: namespaces.to_owned(),
+            tended: HashMap::new(),
+        };
         Ok(Self {
-            task: tokio::spawn(tend_all(client, pace)),
+            task: tokio::spawn(herd.tend()),
         })
     }
 }
@@ -69,42 +76,54 @@ async fn make_node(client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// One task per pod: each sees the newest state of its pod through a channel of one value.
-async fn tend_all(client: Client, pace: Pace) {
-    let pods: Api<Pod> = Api::all(client.clone());
-    let stream = watcher::watcher(pods, watcher::Config::default());
-    let mut stream = std::pin::pin!(stream);
-    let mut tended: HashMap<String, watch::Sender<Value>> = HashMap::new();
-    while let Some(event) = stream.next().await {
-        match event {
-            Ok(Event::Apply(pod) | Event::InitApply(pod)) => {
-                let uid = pod.uid().unwrap_or_default();
-                let Ok(pod) = serde_json::to_value(pod) else {
-                    continue;
-                };
-                if !is_ours(&pod) {
-                    continue;
-                }
-                if let Some(channel) = tended.get(&uid).filter(|channel| !channel.is_closed()) {
-                    channel.send_replace(pod);
-                } else {
-                    let (sender, receiver) = watch::channel(pod);
-                    tended.insert(uid, sender);
-                    tokio::spawn(tend(client.clone(), pace, receiver));
-                }
-            }
-            Ok(Event::Delete(pod)) => drop(tended.remove(&pod.uid().unwrap_or_default())),
-            Ok(Event::Init | Event::InitDone) => {}
-            // The API server is away or restarting; the watcher goes on where it was.
-            Err(_) => tokio::time::sleep(RETRY).await,
-        }
-    }
+/// One task per pod; each sees the newest state of its pod through a channel of one value.
+struct Herd {
+    client: Client,
+    pace: Pace,
+    namespaces: String,
+    tended: HashMap<String, watch::Sender<Value>>,
 }
 
-fn is_ours(pod: &Value) -> bool {
-    pod["spec"]["nodeName"]
-        .as_str()
-        .is_none_or(|node| node.is_empty() || node == NODE)
+impl Herd {
+    async fn tend(mut self) {
+        let pods: Api<Pod> = Api::all(self.client.clone());
+        let mut stream = std::pin::pin!(watcher::watcher(pods, watcher::Config::default()));
+        while let Some(event) = stream.next().await {
+            match event {
+                Ok(Event::Apply(pod) | Event::InitApply(pod)) => self.see(&pod),
+                Ok(Event::Delete(pod)) => drop(self.tended.remove(&pod.uid().unwrap_or_default())),
+                Ok(Event::Init | Event::InitDone) => {}
+                // The API server is away or restarting; the watcher goes on where it was.
+                Err(_) => tokio::time::sleep(RETRY).await,
+            }
+        }
+    }
+
+    fn see(&mut self, pod: &Pod) {
+        let node = pod
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.node_name.as_deref())
+            .unwrap_or(NODE);
+        let ours = (node == NODE || node.is_empty())
+            && pod
+                .namespace()
+                .is_some_and(|name| name.starts_with(&self.namespaces));
+        let Ok(value) = serde_json::to_value(pod) else {
+            return;
+        };
+        if !ours {
+            return;
+        }
+        let uid = pod.uid().unwrap_or_default();
+        if let Some(channel) = self.tended.get(&uid).filter(|channel| !channel.is_closed()) {
+            channel.send_replace(value);
+            return;
+        }
+        let (sender, receiver) = watch::channel(value);
+        self.tended.insert(uid, sender);
+        tokio::spawn(tend(self.client.clone(), self.pace, receiver));
+    }
 }
 
 /// Tends one pod until it is deleted: its sender is dropped then.

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
-use super::plane::{install_tls, tool_path};
+use super::plane::install_tls;
+use super::plane::parts::tool_path;
 use super::process::{Process, Scratch, free_port};
 use super::wait::within;
 

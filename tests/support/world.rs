@@ -26,11 +26,14 @@ pub struct World {
     pub traffic: Traffic,
     pub prometheus: Prometheus,
     /// How long each part took to start.
-    pub timings: Vec<(&'static str, Duration)>,
+    pub timings: Timings,
     // Declared after what runs on it, so that it ends last.
     _pods: PodModel,
     runtime: Runtime,
 }
+
+/// What the namespaces of tests begin with.
+pub const PREFIX: &str = "e2e-";
 
 /// The shared world of this process, started if need be. It ends with the process.
 pub async fn world() -> &'static World {
@@ -64,7 +67,7 @@ impl World {
     pub async fn space(&self, name: &str) -> Space {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
-        let namespace = format!("{name}-{}-{number}", std::process::id());
+        let namespace = format!("{PREFIX}{name}-{}-{number}", std::process::id());
         let client = self.plane.admin_client().await.expect("the plane was ready");
         let mut object = Namespace::default();
         object.metadata.name = Some(namespace.clone());
@@ -83,19 +86,15 @@ impl World {
     }
 }
 
-async fn start_parts() -> Result<(
-    Plane,
-    Traffic,
-    Prometheus,
-    PodModel,
-    Vec<(&'static str, Duration)>,
-)> {
+type Timings = Vec<(&'static str, Duration)>;
+
+async fn start_parts() -> Result<(Plane, Traffic, Prometheus, PodModel, Timings)> {
     let begin = Instant::now();
     let plane = Plane::start().await?;
     let mut timings = vec![("control plane", begin.elapsed())];
-    manifest::apply(&plane.admin_client().await?, "default", manifest::HTTPROUTE_CRD).await?;
-    timings.push(("HTTPRoute CRD", begin.elapsed()));
-    let pods = PodModel::start(own_client(&plane, audit::PODS).await?, Pace::default()).await?;
+    // In a cluster of somebody else's only the pods of tests are ours to play with.
+    let only = if plane.is_local() { "" } else { PREFIX };
+    let pods = PodModel::start(own_client(&plane, audit::PODS).await?, Pace::default(), only).await?;
     let traffic = Traffic::start(own_client(&plane, audit::TRAFFIC).await?).await?;
     timings.push(("pods and traffic", begin.elapsed()));
     let prometheus = Prometheus::start(&[traffic.address()], &[]).await?;
@@ -144,11 +143,14 @@ impl Space {
 impl Drop for Space {
     fn drop(&mut self) {
         let (namespace, kubeconfig) = (self.namespace.clone(), self.kubeconfig.clone());
-        // Not waited for: on a plane of our own everything goes away with it.
-        self.background.spawn(async move {
+        let delete = async move {
             let namespaces: Api<Namespace> = Api::all(client(&kubeconfig).await?);
             namespaces.delete(&namespace, &DeleteParams::default()).await?;
             anyhow::Ok(())
-        });
+        };
+        // A thread of its own, because a test's runtime cannot wait inside a drop. The request is waited for,
+        // so that the last namespace of a run is deleted too; the deletion itself is not.
+        let background = self.background.clone();
+        let _deleted = std::thread::spawn(move || background.block_on(delete)).join();
     }
 }
