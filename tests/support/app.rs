@@ -27,7 +27,7 @@ pub fn workload(name: &str, image: &str, replicas: i32) -> String {
     format!("{deployment}\n---\n{service}\n")
 }
 
-/// An HTTPRoute `web` with one rule and these weights.
+/// An `HTTPRoute` `web` with one rule and these weights.
 pub fn route(weights: &[(&str, i64)]) -> Value {
     let backends: Vec<Value> = weights
         .iter()

@@ -16,7 +16,7 @@ use super::wait::within;
 /// The field manager of everything that tests apply.
 pub const MANAGER: &str = "serin-e2e";
 
-/// The harness's own small HTTPRoute CRD.
+/// The harness's own small `HTTPRoute` CRD.
 pub const HTTPROUTE_CRD: &str = include_str!("crds/httproute.yaml");
 
 /// The CRDs that every plane gets: those of routers in tests, and the project's own from `crds/`.

@@ -1,4 +1,4 @@
-//! A real Prometheus that scrapes every second, so that real PromQL answers an analysis.
+//! A real Prometheus that scrapes every second, so that real `PromQL` answers an analysis.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

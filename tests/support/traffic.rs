@@ -1,4 +1,4 @@
-//! A data plane without containers: follows the weights of HTTPRoutes and the ready endpoints of Services,
+//! A data plane without containers: follows the weights of `HTTPRoutes` and the ready endpoints of Services,
 //! lets a stated rate of requests flow over them, and reports what the pods would report, at `/metrics`, for a
 //! real Prometheus to scrape.
 //!
@@ -31,7 +31,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// Where a load enters.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
-    /// An HTTPRoute: by its weights.
+    /// An `HTTPRoute`: by its weights.
     Route(String),
     /// A Service: evenly over its ready endpoints, as without any router.
     Service(String),

@@ -63,6 +63,18 @@ impl World {
         })
     }
 
+    /// What the start cost, for reports: seconds since its beginning and resident MiB of each part.
+    pub fn costs(&self) -> String {
+        let times = self
+            .timings
+            .iter()
+            .map(|(part, since)| format!("{part} {:.1} s", since.as_secs_f64()));
+        let memory = self.plane.memory_mib().into_iter();
+        let memory = memory.chain(self.prometheus.memory_mib().map(|mib| ("Prometheus", mib)));
+        let memory = memory.map(|(part, mib)| format!("{part} {mib} MiB"));
+        times.chain(memory).collect::<Vec<_>>().join(", ")
+    }
+
     /// A new namespace and a client of the administrator for it. The namespace is deleted when it is dropped.
     pub async fn space(&self, name: &str) -> Space {
         static COUNT: AtomicU32 = AtomicU32::new(0);

@@ -17,7 +17,7 @@ pub type Key = (String, String);
 #[derive(Debug, Clone, PartialEq)]
 pub enum Became {
     Route(Rules),
-    /// An EndpointSlice: its Service and how many endpoints are ready.
+    /// An `EndpointSlice`: its Service and how many endpoints are ready.
     Endpoints {
         service: String,
         ready: usize,

@@ -1,4 +1,4 @@
-//! What the traffic model knows of the cluster: routes, EndpointSlices and pods, followed by plain watches.
+//! What the traffic model knows of the cluster: routes, `EndpointSlices` and pods, followed by plain watches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

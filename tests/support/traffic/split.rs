@@ -7,7 +7,7 @@ use serde_json::Value;
 /// Weights per Service of each rule that ordinary requests take. Rules that ask for headers take none.
 pub type Rules = Vec<BTreeMap<String, i64>>;
 
-/// Reads the rules of an HTTPRoute.
+/// Reads the rules of an `HTTPRoute`.
 pub fn rules(route: &Value) -> Rules {
     let rules = route["spec"]["rules"].as_array().map_or(&[][..], Vec::as_slice);
     let ordinary = rules.iter().filter(|rule| !wants_headers(rule));
@@ -30,12 +30,12 @@ fn wants_headers(rule: &Value) -> bool {
             .all(|one| one["headers"].as_array().is_some_and(|all| !all.is_empty()))
 }
 
-/// The Service that an EndpointSlice belongs to.
+/// The Service that an `EndpointSlice` belongs to.
 pub fn service_of(slice: &Value) -> Option<&str> {
     slice["metadata"]["labels"]["kubernetes.io/service-name"].as_str()
 }
 
-/// The names of the pods that an EndpointSlice lists as ready.
+/// The names of the pods that an `EndpointSlice` lists as ready.
 pub fn ready_pods(slice: &Value) -> Vec<String> {
     let endpoints = slice["endpoints"].as_array().map_or(&[][..], Vec::as_slice);
     // No word about readiness means ready, by the API's definition.
