@@ -50,13 +50,13 @@ pub fn walk<'a>(refs: &[TemplateRef], namespace: &str, answers: &'a Answers) -> 
         if !seen.insert((next.cluster_scope, next.template_name.clone())) {
             continue;
         }
-        let template = answers.template(namespace, &next.template_name, next.cluster_scope);
+        let template = answers.template(namespace, &next.template_name, next.cluster_scoped());
         if let Some(template) = template {
             to_visit.extend(template.spec.templates.iter().rev().cloned());
         }
         found.push(Found {
             name: next.template_name,
-            cluster_scope: next.cluster_scope,
+            cluster_scope: next.cluster_scoped(),
             template,
         });
     }
