@@ -34,7 +34,11 @@ pub fn config(routing: &TrafficRouting) -> Option<Result<GatewayApi, String>> {
 
 /// The routes that the configuration names, in order, each once.
 pub fn routes(config: &GatewayApi, namespace: &str) -> Vec<Key> {
-    let namespace = config.namespace.as_deref().filter(|name| !name.is_empty()).unwrap_or(namespace);
+    let namespace = config
+        .namespace
+        .as_deref()
+        .filter(|name| !name.is_empty())
+        .unwrap_or(namespace);
     let listed = config.http_routes.iter().map(|route| route.name.as_str());
     let mut names: Vec<&str> = config.http_route.as_deref().into_iter().chain(listed).collect();
     names.retain(|name| !name.is_empty());
@@ -51,13 +55,24 @@ pub fn routes(config: &GatewayApi, namespace: &str) -> Vec<Key> {
 /// The weights that each driven rule carries; empty when no rule names both Services.
 pub fn weights(route: &Value, backends: Backends) -> Vec<Weights> {
     let rules = route.pointer("/spec/rules").and_then(Value::as_array);
-    rules.into_iter().flatten().filter_map(|rule| rule_weights(rule, backends)).collect()
+    rules
+        .into_iter()
+        .flatten()
+        .filter_map(|rule| rule_weights(rule, backends))
+        .collect()
 }
 
 fn rule_weights(rule: &Value, backends: Backends) -> Option<Weights> {
     let refs = rule["backendRefs"].as_array()?;
-    let weight = |name: &str| refs.iter().find(|r| is_service(r, name)).map(|r| r["weight"].as_i64().unwrap_or(1));
-    Some(Weights { canary: weight(backends.canary)?, stable: weight(backends.stable)? })
+    let weight = |name: &str| {
+        refs.iter()
+            .find(|r| is_service(r, name))
+            .map(|r| r["weight"].as_i64().unwrap_or(1))
+    };
+    Some(Weights {
+        canary: weight(backends.canary)?,
+        stable: weight(backends.stable)?,
+    })
 }
 
 /// `group` and `kind` default to the core group's Service.
@@ -74,7 +89,11 @@ pub fn patch(route: &Value, backends: Backends, wanted: Weights) -> Option<Value
         return None;
     }
     let mut rules = route.pointer("/spec/rules")?.clone();
-    for rule in rules.as_array_mut()?.iter_mut().filter(|rule| rule_weights(rule, backends).is_some()) {
+    for rule in rules
+        .as_array_mut()?
+        .iter_mut()
+        .filter(|rule| rule_weights(rule, backends).is_some())
+    {
         for backend in rule["backendRefs"].as_array_mut()? {
             if is_service(backend, backends.canary) {
                 backend["weight"] = json!(wanted.canary);
@@ -90,7 +109,10 @@ pub fn patch(route: &Value, backends: Backends, wanted: Weights) -> Option<Value
 mod tests {
     use super::*;
 
-    const BOTH: Backends = Backends { canary: "web-canary", stable: "web-stable" };
+    const BOTH: Backends = Backends {
+        canary: "web-canary",
+        stable: "web-stable",
+    };
 
     fn route() -> Value {
         json!({"spec": {"hostnames": ["x"], "rules": [
@@ -102,7 +124,15 @@ mod tests {
 
     #[test]
     fn only_rules_with_both_services_get_weights_and_keep_every_other_field() {
-        let patch = patch(&route(), BOTH, Weights { canary: 5, stable: 95 }).unwrap();
+        let patch = patch(
+            &route(),
+            BOTH,
+            Weights {
+                canary: 5,
+                stable: 95,
+            },
+        )
+        .unwrap();
         let mut want = route();
         want["spec"]["rules"][0]["backendRefs"][0]["weight"] = json!(95);
         want["spec"]["rules"][0]["backendRefs"][1]["weight"] = json!(5);
@@ -111,12 +141,23 @@ mod tests {
 
     #[test]
     fn right_weights_need_no_write() {
-        assert_eq!(patch(&route(), BOTH, Weights { canary: 0, stable: 100 }), None);
+        assert_eq!(
+            patch(
+                &route(),
+                BOTH,
+                Weights {
+                    canary: 0,
+                    stable: 100
+                }
+            ),
+            None
+        );
     }
 
     #[test]
     fn an_absent_weight_is_one() {
-        let route = json!({"spec": {"rules": [{"backendRefs": [{"name": "web-stable"}, {"name": "web-canary"}]}]}});
+        let route =
+            json!({"spec": {"rules": [{"backendRefs": [{"name": "web-stable"}, {"name": "web-canary"}]}]}});
         assert_eq!(weights(&route, BOTH), vec![Weights { canary: 1, stable: 1 }]);
     }
 
@@ -133,7 +174,10 @@ mod tests {
         for raw in [plugin, own] {
             let routing: TrafficRouting = serde_json::from_value(raw).unwrap();
             let config = config(&routing).unwrap().unwrap();
-            assert_eq!(routes(&config, "ns"), vec![Key::new("ns", "a"), Key::new("ns", "b")]);
+            assert_eq!(
+                routes(&config, "ns"),
+                vec![Key::new("ns", "a"), Key::new("ns", "b")]
+            );
         }
     }
 }

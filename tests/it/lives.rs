@@ -11,17 +11,25 @@ use std::path::Path;
 const NOT_YET: [&str; 1] = ["canary-metadata"];
 
 /// Differences on purpose: the life, a text that the difference contains, and the reason.
-const ON_PURPOSE: [(&str, &str, &str); 1] =
-    [("canary-deadline-abort", "has timed out progressing.", "an abort always says why, also in the status message")];
+const ON_PURPOSE: [(&str, &str, &str); 1] = [(
+    "canary-deadline-abort",
+    "has timed out progressing.",
+    "an abort always says why, also in the status message",
+)];
 
 fn on_purpose(life: &str, difference: &str) -> bool {
-    ON_PURPOSE.iter().any(|(name, text, _)| *name == life && difference.contains(text))
+    ON_PURPOSE
+        .iter()
+        .any(|(name, text, _)| *name == life && difference.contains(text))
 }
 
 #[test]
 fn recorded_canary_lives_have_equal_moments() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/argo/rollouts");
-    let mut names: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
     names.sort();
     let mut wrong = Vec::new();
     for path in names {
@@ -33,13 +41,20 @@ fn recorded_canary_lives_have_equal_moments() {
         let outcome = std::panic::catch_unwind(|| live(&life));
         match outcome {
             Ok(differences) => {
-                let unwanted = differences.into_iter().filter(|difference| !on_purpose(name, difference));
+                let unwanted = differences
+                    .into_iter()
+                    .filter(|difference| !on_purpose(name, difference));
                 wrong.extend(unwanted.map(|difference| format!("{name}: {difference}")));
             }
             Err(_) => wrong.push(format!("{name}: panicked")),
         }
     }
-    assert!(wrong.is_empty(), "{} differences\n{}", wrong.len(), wrong.join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} differences\n{}",
+        wrong.len(),
+        wrong.join("\n")
+    );
 }
 
 fn live(life: &Value) -> Vec<String> {
@@ -79,7 +94,12 @@ fn act(world: &mut World, verb: &str, argument: &Value) -> bool {
                 json!(format!("app:{}", argument.as_str().unwrap()));
             world.patch(Kind::Rollout, "web", &json!({"spec": rollout["spec"]}), false);
         }
-        "scale" => world.patch(Kind::Rollout, "web", &json!({"spec": {"replicas": argument}}), false),
+        "scale" => world.patch(
+            Kind::Rollout,
+            "web",
+            &json!({"spec": {"replicas": argument}}),
+            false,
+        ),
         "patch" => world.patch(Kind::Rollout, "web", argument, false),
         "abort" => world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true),
         "retry" => world.patch(Kind::Rollout, "web", &json!({"status": {"abort": false}}), true),
@@ -105,7 +125,10 @@ fn act(world: &mut World, verb: &str, argument: &Value) -> bool {
 
 fn promote(world: &mut World, argument: &Value) {
     let rollout = world.rollout();
-    let (status, steps) = (&rollout.status, rollout.spec.strategy.canary.as_ref().unwrap().steps.len());
+    let (status, steps) = (
+        &rollout.status,
+        rollout.spec.strategy.canary.as_ref().unwrap().steps.len(),
+    );
     let next = status.current_step_index.unwrap_or(0) + 1;
     let patch = if argument["full"] == true {
         json!({"promoteFull": true})
@@ -125,9 +148,13 @@ fn reached(world: &World, wanted: &Value) -> bool {
     let rollout = world.rollout();
     let phase = client_phase(&rollout, world.now).0;
     let phase_is = wanted["phase"].as_str().is_none_or(|wanted| wanted == phase);
-    let step_is = wanted["step"].as_i64().is_none_or(|step| rollout.status.current_step_index == Some(step as i32));
+    let step_is = wanted["step"]
+        .as_i64()
+        .is_none_or(|step| rollout.status.current_step_index == Some(step as i32));
     let stable_is = wanted["stable"].as_str().is_none_or(|tag| {
-        world.hash_of(tag).is_some_and(|hash| hash == rollout.status.stable_rs)
+        world
+            .hash_of(tag)
+            .is_some_and(|hash| hash == rollout.status.stable_rs)
     });
     phase_is && step_is && stable_is
 }
@@ -168,7 +195,10 @@ fn seen(world: &World, life: &Value) -> Value {
 }
 
 fn services(world: &World) -> Vec<Value> {
-    let all = world.objects.iter().filter(|((kind, _), _)| *kind == Kind::Service);
+    let all = world
+        .objects
+        .iter()
+        .filter(|((kind, _), _)| *kind == Kind::Service);
     all.map(|((_, name), object)| {
         json!({"name": name, "annotations": object["metadata"]["annotations"], "selector": object["spec"]["selector"]})
     })
@@ -200,12 +230,19 @@ fn compare(path: &str, want: &Value, got: &Value, differences: &mut Vec<String>)
             names.dedup();
             let absent = Value::Null;
             for name in names {
-                let (want, got) = (want.get(name).unwrap_or(&absent), got.get(name).unwrap_or(&absent));
+                let (want, got) = (
+                    want.get(name).unwrap_or(&absent),
+                    got.get(name).unwrap_or(&absent),
+                );
                 compare(&format!("{path}/{name}"), want, got, differences);
             }
         }
         _ if path == "/status/conditions" && want != got => {
-            differences.push(format!("conditions:\n    want {}\n    got  {}", conditions(want), conditions(got)));
+            differences.push(format!(
+                "conditions:\n    want {}\n    got  {}",
+                conditions(want),
+                conditions(got)
+            ));
         }
         (Value::Array(wanted), Value::Array(found)) if wanted.len() == found.len() => {
             for (index, (want, got)) in wanted.iter().zip(found).enumerate() {
@@ -217,10 +254,17 @@ fn compare(path: &str, want: &Value, got: &Value, differences: &mut Vec<String>)
     }
 }
 
-
 fn conditions(list: &Value) -> String {
     let text = |c: &Value, member: &str| c[member].as_str().unwrap_or_default().to_owned();
     let each = list.as_array().unwrap().iter();
-    let each = each.map(|c| format!("{}={} {} ({})", text(c, "type"), text(c, "status"), text(c, "reason"), text(c, "message")));
+    let each = each.map(|c| {
+        format!(
+            "{}={} {} ({})",
+            text(c, "type"),
+            text(c, "status"),
+            text(c, "reason"),
+            text(c, "message")
+        )
+    });
     each.collect::<Vec<_>>().join(" | ")
 }

@@ -51,7 +51,8 @@ impl World {
         object["metadata"]["generation"] = json!(1);
         object["metadata"]["creationTimestamp"] = json!(self.now);
         if kind == Kind::ReplicaSet {
-            self.pending.insert(name.clone(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
+            self.pending
+                .insert(name.clone(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
         }
         self.objects.insert((kind, name), object);
         self.dirty = true;
@@ -62,7 +63,12 @@ impl World {
     }
 
     pub fn rollout(&self) -> Rollout {
-        let value = self.objects.iter().find(|((kind, _), _)| *kind == Kind::Rollout).unwrap().1;
+        let value = self
+            .objects
+            .iter()
+            .find(|((kind, _), _)| *kind == Kind::Rollout)
+            .unwrap()
+            .1;
         serde_json::from_value(value.clone()).unwrap()
     }
 
@@ -75,7 +81,11 @@ impl World {
         let mut patch = patch.clone();
         if kind == Kind::Rollout {
             // The status subresource and the main resource do not touch each other's part.
-            let foreign = if status { ["spec", "metadata"] } else { ["status", ""] };
+            let foreign = if status {
+                ["spec", "metadata"]
+            } else {
+                ["status", ""]
+            };
             for member in foreign {
                 patch.as_object_mut().unwrap().remove(member);
             }
@@ -87,22 +97,32 @@ impl World {
             object["metadata"]["generation"] = json!(generation + 1);
         }
         if kind == Kind::ReplicaSet && object["spec"]["replicas"] != before["spec"]["replicas"] {
-            self.pending.insert(name.to_owned(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
+            self.pending
+                .insert(name.to_owned(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
         }
         self.dirty = true;
     }
 
     pub fn replica_sets(&self) -> Vec<ReplicaSet> {
-        let sets = self.objects.iter().filter(|((kind, _), _)| *kind == Kind::ReplicaSet);
-        sets.map(|(_, object)| ReplicaSet::from_json(object.clone()).unwrap()).collect()
+        let sets = self
+            .objects
+            .iter()
+            .filter(|((kind, _), _)| *kind == Kind::ReplicaSet);
+        sets.map(|(_, object)| ReplicaSet::from_json(object.clone()).unwrap())
+            .collect()
     }
 
     fn observe(&self) -> Observed {
-        let runs = self.objects.iter().filter(|((kind, _), _)| *kind == Kind::AnalysisRun);
+        let runs = self
+            .objects
+            .iter()
+            .filter(|((kind, _), _)| *kind == Kind::AnalysisRun);
         let mut seen = Observed {
             rollout: self.rollout(),
             replica_sets: self.replica_sets(),
-            analysis_runs: runs.map(|(_, run)| serde_json::from_value(run.clone()).unwrap()).collect(),
+            analysis_runs: runs
+                .map(|(_, run)| serde_json::from_value(run.clone()).unwrap())
+                .collect(),
             ..Observed::default()
         };
         for _ in 0..8 {
@@ -143,7 +163,11 @@ impl World {
     pub fn pass(&mut self) -> bool {
         let seen = self.observe();
         let plan = serin::plan::rollout::plan(&seen, self.now);
-        assert_eq!(plan, serin::plan::rollout::plan(&seen, self.now), "same input, same plan");
+        assert_eq!(
+            plan,
+            serin::plan::rollout::plan(&seen, self.now),
+            "same input, same plan"
+        );
         self.wake_at = plan.wake_at;
         self.carry_out(plan)
     }
@@ -172,7 +196,10 @@ impl World {
         let found = self.objects.get(&(action.kind, action.key.name.clone()));
         match &action.guard {
             Guard::Absent => assert!(found.is_none(), "{action:?} exists"),
-            Guard::Seen { uid, resource_version } => {
+            Guard::Seen {
+                uid,
+                resource_version,
+            } => {
                 let found = found.unwrap_or_else(|| panic!("{action:?} is not there"));
                 assert_eq!(found["metadata"]["uid"], json!(uid), "{action:?}");
                 let earlier = written.get(&(action.kind, action.key.clone()));
@@ -191,14 +218,26 @@ impl World {
                 if self.pass() {
                     last_change = self.now;
                 }
-                assert!(self.writes.len() < 2000, "the controller does not come to rest: {:#?}", self.writes.last());
+                assert!(
+                    self.writes.len() < 2000,
+                    "the controller does not come to rest: {:#?}",
+                    self.writes.last()
+                );
             }
             if done(self) {
                 return;
             }
             let pods = self.pending.values().min().copied();
-            let next = [pods, self.wake_at, Some(last_change + quiet)].into_iter().flatten().min().unwrap();
-            assert!(next <= end, "not reached in {limit}: {:#?}", self.rollout().status);
+            let next = [pods, self.wake_at, Some(last_change + quiet)]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap();
+            assert!(
+                next <= end,
+                "not reached in {limit}: {:#?}",
+                self.rollout().status
+            );
             if pods.is_none() && next >= last_change + quiet && self.wake_at.is_none_or(|at| at > next) {
                 self.now = next;
                 return;
@@ -213,12 +252,20 @@ impl World {
     }
 
     fn move_pods(&mut self) {
-        let due: Vec<String> =
-            self.pending.iter().filter(|(_, at)| **at <= self.now).map(|(name, _)| name.clone()).collect();
+        let due: Vec<String> = self
+            .pending
+            .iter()
+            .filter(|(_, at)| **at <= self.now)
+            .map(|(name, _)| name.clone())
+            .collect();
         for name in due {
             self.pending.remove(&name);
-            let Some(object) = self.objects.get(&(Kind::ReplicaSet, name.clone())) else { continue };
-            let image = object.pointer("/spec/template/spec/containers/0/image").and_then(Value::as_str);
+            let Some(object) = self.objects.get(&(Kind::ReplicaSet, name.clone())) else {
+                continue;
+            };
+            let image = object
+                .pointer("/spec/template/spec/containers/0/image")
+                .and_then(Value::as_str);
             let bad = image.is_some_and(|image| image.split(':').next_back().unwrap().starts_with("bad"));
             let replicas = object["spec"]["replicas"].clone();
             let available = if bad { json!(0) } else { replicas.clone() };
@@ -232,7 +279,10 @@ impl World {
     /// The pod-template hash of the version with this image tag.
     pub fn hash_of(&self, tag: &str) -> Option<String> {
         let image = format!(":{tag}");
-        let set = self.replica_sets().into_iter().find(|set| set.template.contains(&format!("{image}\"")));
+        let set = self
+            .replica_sets()
+            .into_iter()
+            .find(|set| set.template.contains(&format!("{image}\"")));
         set.map(|set| set.metadata.labels[label::POD_HASH].clone())
     }
 }

@@ -47,7 +47,7 @@ pub fn walk<'a>(refs: &[TemplateRef], namespace: &str, answers: &'a Answers) -> 
     let mut found = Vec::new();
     let mut to_visit: Vec<TemplateRef> = refs.iter().rev().cloned().collect();
     while let Some(next) = to_visit.pop() {
-        if !seen.insert((next.cluster_scope, next.template_name.clone())) {
+        if !seen.insert((next.cluster_scoped(), next.template_name.clone())) {
             continue;
         }
         let template = answers.template(namespace, &next.template_name, next.cluster_scoped());
@@ -55,8 +55,8 @@ pub fn walk<'a>(refs: &[TemplateRef], namespace: &str, answers: &'a Answers) -> 
             to_visit.extend(template.spec.templates.iter().rev().cloned());
         }
         found.push(Found {
-            name: next.template_name,
             cluster_scope: next.cluster_scoped(),
+            name: next.template_name,
             template,
         });
     }

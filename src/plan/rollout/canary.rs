@@ -42,7 +42,10 @@ pub fn pass(draft: &mut Draft) {
     }
     services::reconcile(draft);
     findings.weights = traffic::reconcile(draft);
-    let weights = findings.weights.as_ref().map(|w| (w.canary.weight, w.stable.weight));
+    let weights = findings
+        .weights
+        .as_ref()
+        .map(|w| (w.canary.weight, w.stable.weight));
     let resized = !draft.hop && replicas::reconcile(draft, weights);
     if !resized {
         pause::reconcile(draft, &mut findings);
@@ -53,7 +56,13 @@ pub fn pass(draft: &mut Draft) {
 /// `spec.replicas` changed: sizes follow at once; steps, pauses, weights and analyses stay where they are.
 fn resize(draft: &mut Draft) {
     revision::sync(draft);
-    let weights = draft.rollout.status.canary.weights.as_ref().map(|w| (w.canary.weight, w.stable.weight));
+    let weights = draft
+        .rollout
+        .status
+        .canary
+        .weights
+        .as_ref()
+        .map(|w| (w.canary.weight, w.stable.weight));
     replicas::reconcile(draft, weights);
     let mut status = draft.rollout.status.clone();
     status::count(draft, &mut status);
@@ -84,7 +93,9 @@ fn restart(draft: &mut Draft) {
     let skip = if draft.fully_promoted() {
         Some("Rollback to stable ReplicaSets")
     } else if revision::within_rollback_window(draft)
-        && draft.set(draft.roles().new).is_some_and(|set| set.replicas_desired > 0)
+        && draft
+            .set(draft.roles().new)
+            .is_some_and(|set| set.replicas_desired > 0)
     {
         Some("Rollback to active ReplicaSets within RollbackWindow")
     } else {
@@ -108,7 +119,9 @@ fn abort_when_stuck(draft: &mut Draft, findings: &mut Findings) {
     if !stuck || conditions::is_true(status, condition::PAUSED) {
         return;
     }
-    let Some(set) = draft.set(draft.roles().new) else { return };
+    let Some(set) = draft.set(draft.roles().new) else {
+        return;
+    };
     let message = format!("ReplicaSet \"{}\" has timed out progressing.", set.name());
     findings.intent.abort = Some(message.clone());
     draft.note(Note::warning(reason::ROLLOUT_ABORTED, message));

@@ -14,7 +14,10 @@ use chrono::TimeDelta;
 const PROGRESS_DEADLINE_SECONDS_DEFAULT: i32 = 600;
 
 pub fn get<'s>(status: &'s RolloutStatus, type_: &str) -> Option<&'s Condition> {
-    status.conditions.iter().find(|condition| condition.type_ == type_)
+    status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == type_)
 }
 
 pub fn is_true(status: &RolloutStatus, type_: &str) -> bool {
@@ -27,7 +30,14 @@ pub fn remove(status: &mut RolloutStatus, type_: &str) {
 
 /// Sets a condition unless status and reason are already so; keeps the transition time while the status stays.
 /// Returns whether anything changed.
-pub fn set(status: &mut RolloutStatus, now: Time, type_: &str, value: &str, reason: &str, message: &str) -> bool {
+pub fn set(
+    status: &mut RolloutStatus,
+    now: Time,
+    type_: &str,
+    value: &str,
+    reason: &str,
+    message: &str,
+) -> bool {
     let old = get(status, type_);
     if old.is_some_and(|old| old.status == value && old.reason == reason) {
         return false;
@@ -38,7 +48,9 @@ pub fn set(status: &mut RolloutStatus, now: Time, type_: &str, value: &str, reas
 
 /// Sets a condition in any case, refreshing its update time.
 pub fn replace(status: &mut RolloutStatus, now: Time, type_: &str, value: &str, reason: &str, message: &str) {
-    let kept = get(status, type_).filter(|old| old.status == value).and_then(|old| old.last_transition_time);
+    let kept = get(status, type_)
+        .filter(|old| old.status == value)
+        .and_then(|old| old.last_transition_time);
     remove(status, type_);
     status.conditions.push(Condition {
         type_: type_.into(),
@@ -62,7 +74,14 @@ pub fn update(draft: &mut Draft, old: &RolloutStatus, status: &mut RolloutStatus
         if !abort_message.is_empty() {
             message.push_str(&format!(": {abort_message}"));
         }
-        if set(status, now, condition::PROGRESSING, "False", reason::ROLLOUT_ABORTED, &message) {
+        if set(
+            status,
+            now,
+            condition::PROGRESSING,
+            "False",
+            reason::ROLLOUT_ABORTED,
+            &message,
+        ) {
             draft.note(Note::warning(reason::ROLLOUT_ABORTED, message));
         }
     } else {
@@ -81,7 +100,10 @@ fn is_paused(draft: &Draft, status: &RolloutStatus) -> bool {
 fn is_healthy(draft: &Draft, old: &RolloutStatus, status: &RolloutStatus) -> bool {
     let whole = |number: Option<i32>| number.unwrap_or(0) == draft.replicas();
     let steps = draft.canary.steps.len();
-    let steps_done = steps == 0 || status.current_step_index.is_some_and(|index| index as usize == steps);
+    let steps_done = steps == 0
+        || status
+            .current_step_index
+            .is_some_and(|index| index as usize == steps);
     old.observed_generation == draft.rollout.metadata.generation.to_string()
         && whole(status.updated_replicas)
         && whole(status.available_replicas)
@@ -93,14 +115,34 @@ fn is_healthy(draft: &Draft, old: &RolloutStatus, status: &RolloutStatus) -> boo
 
 fn update_healthy(status: &mut RolloutStatus, now: Time, healthy: bool) -> bool {
     if healthy {
-        set(status, now, condition::HEALTHY, "True", reason::ROLLOUT_HEALTHY, "Rollout is healthy");
+        set(
+            status,
+            now,
+            condition::HEALTHY,
+            "True",
+            reason::ROLLOUT_HEALTHY,
+            "Rollout is healthy",
+        );
         return false;
     }
     get(status, condition::HEALTHY).is_some()
-        && set(status, now, condition::HEALTHY, "False", reason::ROLLOUT_HEALTHY, "Rollout is not healthy")
+        && set(
+            status,
+            now,
+            condition::HEALTHY,
+            "False",
+            reason::ROLLOUT_HEALTHY,
+            "Rollout is not healthy",
+        )
 }
 
-fn update_progressing(draft: &Draft, old: &RolloutStatus, status: &mut RolloutStatus, healthy: bool, unhealthy: bool) {
+fn update_progressing(
+    draft: &Draft,
+    old: &RolloutStatus,
+    status: &mut RolloutStatus,
+    healthy: bool,
+    unhealthy: bool,
+) {
     let now = Time::new(draft.now);
     let subject = match draft.set(draft.roles().new) {
         Some(set) => format!("ReplicaSet \"{}\"", set.name()),
@@ -108,18 +150,46 @@ fn update_progressing(draft: &Draft, old: &RolloutStatus, status: &mut RolloutSt
     };
     if healthy {
         let message = format!("{subject} has successfully progressed.");
-        set(status, now, condition::PROGRESSING, "True", reason::NEW_REPLICA_SET_AVAILABLE, &message);
+        set(
+            status,
+            now,
+            condition::PROGRESSING,
+            "True",
+            reason::NEW_REPLICA_SET_AVAILABLE,
+            &message,
+        );
     } else if progressed(old, status) || unhealthy {
         if unhealthy && status.stable_rs == status.current_pod_hash {
             let message = "Rollout does not have minimum availability";
-            replace(status, now, condition::PROGRESSING, "True", reason::REPLICA_SET_NOT_AVAILABLE, message);
+            replace(
+                status,
+                now,
+                condition::PROGRESSING,
+                "True",
+                reason::REPLICA_SET_NOT_AVAILABLE,
+                message,
+            );
         } else {
             let message = format!("{subject} is progressing.");
-            replace(status, now, condition::PROGRESSING, "True", reason::REPLICA_SET_UPDATED, &message);
+            replace(
+                status,
+                now,
+                condition::PROGRESSING,
+                "True",
+                reason::REPLICA_SET_UPDATED,
+                &message,
+            );
         }
     } else if timed_out(draft, status) {
         let message = format!("{subject} has timed out progressing.");
-        set(status, now, condition::PROGRESSING, "False", reason::PROGRESS_DEADLINE_EXCEEDED, &message);
+        set(
+            status,
+            now,
+            condition::PROGRESSING,
+            "False",
+            reason::PROGRESS_DEADLINE_EXCEEDED,
+            &message,
+        );
     }
 }
 
@@ -140,7 +210,10 @@ pub fn progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
 /// be scaled down.
 pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTime<chrono::Utc>> {
     let progressing = get(status, condition::PROGRESSING)?;
-    if matches!(progressing.reason.as_str(), reason::ROLLOUT_ABORTED | reason::ROLLOUT_PAUSED) {
+    if matches!(
+        progressing.reason.as_str(),
+        reason::ROLLOUT_ABORTED | reason::ROLLOUT_PAUSED
+    ) {
         return None;
     }
     let step = super::steps::current(&draft.canary.steps, status.current_step_index).map(|(_, step)| step);
@@ -151,13 +224,19 @@ pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTim
     if is_true(status, condition::PAUSED) || draft.roles().others.iter().any(delayed) {
         return None;
     }
-    let seconds = draft.rollout.spec.progress_deadline_seconds.unwrap_or(PROGRESS_DEADLINE_SECONDS_DEFAULT);
+    let seconds = draft
+        .rollout
+        .spec
+        .progress_deadline_seconds
+        .unwrap_or(PROGRESS_DEADLINE_SECONDS_DEFAULT);
     Some(progressing.last_update_time?.get() + TimeDelta::seconds(seconds.into()))
 }
 
 /// Whether the progress deadline has passed; once it has, only progress undoes it.
 pub fn timed_out(draft: &Draft, status: &RolloutStatus) -> bool {
-    let Some(due) = deadline(draft, status) else { return false };
+    let Some(due) = deadline(draft, status) else {
+        return false;
+    };
     let already = get(status, condition::PROGRESSING)
         .is_some_and(|condition| condition.reason == reason::PROGRESS_DEADLINE_EXCEEDED);
     already || due < draft.now
@@ -170,7 +249,14 @@ fn update_available(draft: &Draft, status: &mut RolloutStatus, now: Time) {
     } else {
         ("False", "Rollout does not have minimum availability")
     };
-    set(status, now, condition::AVAILABLE, value, reason::AVAILABLE, message);
+    set(
+        status,
+        now,
+        condition::AVAILABLE,
+        value,
+        reason::AVAILABLE,
+        message,
+    );
 }
 
 fn update_replica_failure(draft: &Draft, status: &mut RolloutStatus, now: Time) {
@@ -182,7 +268,14 @@ fn update_replica_failure(draft: &Draft, status: &mut RolloutStatus, now: Time) 
             let changed = get(status, condition::REPLICA_FAILURE)
                 .is_none_or(|old| old.message != failure.message || old.reason != failure.reason);
             if changed {
-                replace(status, now, condition::REPLICA_FAILURE, "True", &failure.reason, &failure.message);
+                replace(
+                    status,
+                    now,
+                    condition::REPLICA_FAILURE,
+                    "True",
+                    &failure.reason,
+                    &failure.message,
+                );
             }
         }
         None => remove(status, condition::REPLICA_FAILURE),

@@ -31,6 +31,8 @@ pub struct Draft<'a> {
     pub notes: Vec<Note>,
     pub wake_at: Option<DateTime<Utc>>,
     pub waiting_for: String,
+    /// Why an analysis run could not be built.
+    pub build_failure: Option<String>,
     /// Set when the next pass must see the outcome of a write first.
     pub hop: bool,
 }
@@ -65,6 +67,7 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
             wake_at: None,
             waiting_for: String::new(),
+            build_failure: None,
             hop: false,
         }
     }
@@ -88,7 +91,11 @@ impl<'a> Draft<'a> {
 
     /// Weights are parts of this.
     pub fn weight_max(&self) -> i32 {
-        self.canary.traffic_routing.as_ref().and_then(|routing| routing.max_traffic_weight).unwrap_or(100)
+        self.canary
+            .traffic_routing
+            .as_ref()
+            .and_then(|routing| routing.max_traffic_weight)
+            .unwrap_or(100)
     }
 
     pub fn roles(&self) -> Roles {
@@ -99,7 +106,9 @@ impl<'a> Draft<'a> {
         };
         let (new, stable) = (with(&self.new_hash), with(&self.rollout.status.stable_rs));
         let indexes = 0..self.sets.len();
-        let others = indexes.filter(|&i| owned(&self.sets[i]) && Some(i) != new && Some(i) != stable).collect();
+        let others = indexes
+            .filter(|&i| owned(&self.sets[i]) && Some(i) != new && Some(i) != stable)
+            .collect();
         Roles { new, stable, others }
     }
 
@@ -109,7 +118,11 @@ impl<'a> Draft<'a> {
 
     pub fn counts(&self, index: usize) -> Counts {
         let set = &self.sets[index];
-        Counts { desired: set.replicas_desired, current: set.replicas, available: set.available }
+        Counts {
+            desired: set.replicas_desired,
+            current: set.replicas,
+            available: set.available,
+        }
     }
 
     /// The new version is the stable one.
@@ -139,21 +152,45 @@ impl<'a> Draft<'a> {
         match self.actions[self.barrier..].iter_mut().find(same) {
             Some(action) if action.verb == Verb::Create => json::merge_apply(&mut action.body, &patch),
             Some(action) => json::merge_patches(&mut action.body, &patch),
-            None => self.actions.push(Action { verb: Verb::Patch, kind, key, guard, body: patch }),
+            None => self.actions.push(Action {
+                verb: Verb::Patch,
+                kind,
+                key,
+                guard,
+                body: patch,
+            }),
         }
     }
 
     pub fn create(&mut self, kind: Kind, key: Key, body: Value) {
-        self.actions.push(Action { verb: Verb::Create, kind, key, guard: Guard::Absent, body });
+        self.actions.push(Action {
+            verb: Verb::Create,
+            kind,
+            key,
+            guard: Guard::Absent,
+            body,
+        });
     }
 
     pub fn delete(&mut self, kind: Kind, key: Key, guard: Guard) {
-        self.actions.push(Action { verb: Verb::Delete, kind, key, guard, body: Value::Null });
+        self.actions.push(Action {
+            verb: Verb::Delete,
+            kind,
+            key,
+            guard,
+            body: Value::Null,
+        });
     }
 
     /// Adds a write that moves traffic: nothing decided later may join a write decided earlier.
     pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
-        self.actions.push(Action { verb: Verb::Patch, kind, key, guard, body: patch });
+        self.actions.push(Action {
+            verb: Verb::Patch,
+            kind,
+            key,
+            guard,
+            body: patch,
+        });
         self.barrier = self.actions.len();
     }
 
@@ -186,5 +223,8 @@ impl<'a> Draft<'a> {
 
 /// The guard of an object as it was seen.
 pub fn guard(metadata: &crate::base::object::Meta) -> Guard {
-    Guard::Seen { uid: metadata.uid.clone(), resource_version: metadata.resource_version.clone() }
+    Guard::Seen {
+        uid: metadata.uid.clone(),
+        resource_version: metadata.resource_version.clone(),
+    }
 }

@@ -37,10 +37,15 @@ impl Intent {
             status.pause_conditions.clear();
         }
         if let Some(removed) = self.remove_pause {
-            status.pause_conditions.retain(|condition| condition.reason != removed);
+            status
+                .pause_conditions
+                .retain(|condition| condition.reason != removed);
         }
         if let Some(added) = self.add_pause.filter(|added| !has_pause(status, added)) {
-            status.pause_conditions.push(PauseCondition { reason: added.into(), start_time: now });
+            status.pause_conditions.push(PauseCondition {
+                reason: added.into(),
+                start_time: now,
+            });
             status.controller_pause = true;
         }
         if status.pause_conditions.is_empty() {
@@ -50,7 +55,10 @@ impl Intent {
 }
 
 pub fn has_pause(status: &RolloutStatus, reason: &str) -> bool {
-    status.pause_conditions.iter().any(|condition| condition.reason == reason)
+    status
+        .pause_conditions
+        .iter()
+        .any(|condition| condition.reason == reason)
 }
 
 /// An inconclusive analysis waits for a person: no sizes change meanwhile.
@@ -61,9 +69,10 @@ pub fn inconclusive(status: &RolloutStatus) -> bool {
 /// The Event of entering or leaving a pause.
 pub fn transition(old: &RolloutStatus, new: &RolloutStatus) -> Option<Note> {
     match (old.pause_conditions.first(), new.pause_conditions.first()) {
-        (None, Some(first)) => {
-            Some(Note::normal(reason::ROLLOUT_PAUSED, format!("Rollout is paused ({})", first.reason)))
-        }
+        (None, Some(first)) => Some(Note::normal(
+            reason::ROLLOUT_PAUSED,
+            format!("Rollout is paused ({})", first.reason),
+        )),
         (Some(_), None) if !new.abort => Some(Note::normal(reason::ROLLOUT_RESUMED, "Rollout is resumed")),
         _ => None,
     }

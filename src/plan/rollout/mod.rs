@@ -34,7 +34,9 @@ use serde_json::{Value, json};
 
 /// Facts still missing to decide. Ask, add the answers, and call again until it is empty: templates may name further templates.
 pub fn survey(seen: &Observed) -> Vec<Question> {
-    let Some(canary) = seen.rollout.spec.strategy.canary.as_ref() else { return Vec::new() };
+    let Some(canary) = seen.rollout.spec.strategy.canary.as_ref() else {
+        return Vec::new();
+    };
     if !valid::own(seen).is_empty() {
         return Vec::new();
     }
@@ -82,7 +84,12 @@ fn prepare(draft: &mut Draft) {
 /// Passes until nothing changes or a write must be seen first.
 fn chain(draft: &mut Draft) {
     for _ in 0..limits::PLAN_PASSES_MAX {
-        let before = (draft.rollout.clone(), draft.sets.clone(), draft.runs.len(), draft.actions_len());
+        let before = (
+            draft.rollout.clone(),
+            draft.sets.clone(),
+            draft.runs.len(),
+            draft.actions_len(),
+        );
         canary::pass(draft);
         let after = (&draft.rollout, &draft.sets, draft.runs.len(), draft.actions_len());
         if draft.hop || (&before.0, &before.1, before.2, before.3) == after {
@@ -94,7 +101,10 @@ fn chain(draft: &mut Draft) {
 fn conclude(draft: Draft) -> Plan {
     let announcements = announce::announcements(&draft);
     let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
-    let (minor, same_step) = (is_minor(old, new), old.current_step_index == new.current_step_index);
+    let (minor, same_step) = (
+        is_minor(old, new),
+        old.current_step_index == new.current_step_index,
+    );
     let mut patch = status_patch(old, new);
     let (notes, wake_at, waiting_for) = (draft.notes.clone(), draft.wake_at, draft.waiting_for.clone());
     let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
@@ -105,16 +115,33 @@ fn conclude(draft: Draft) -> Plan {
     }
     let deferrable = actions.is_empty() && patch.is_some() && minor;
     if let Some(body) = patch {
-        actions.push(Action { verb: Verb::PatchStatus, kind: Kind::Rollout, key, guard, body });
+        actions.push(Action {
+            verb: Verb::PatchStatus,
+            kind: Kind::Rollout,
+            key,
+            guard,
+            body,
+        });
     }
-    Plan { actions, notes, announcements, wake_at, deferrable, waiting_for }
+    Plan {
+        actions,
+        notes,
+        announcements,
+        wake_at,
+        deferrable,
+        waiting_for,
+    }
 }
 
 /// The merge patch from the status as it was to the status as it should be: only what differs, so that fields of others survive.
 fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
     let encode = |status: &RolloutStatus| serde_json::to_value(status).unwrap_or_default();
     // A status never written before has nothing stored, not even the members that are always there.
-    let stored = if *old == RolloutStatus::default() { json!({}) } else { encode(old) };
+    let stored = if *old == RolloutStatus::default() {
+        json!({})
+    } else {
+        encode(old)
+    };
     json::merge_diff(&stored, &encode(new)).map(|patch| json!({"status": patch}))
 }
 
@@ -130,8 +157,13 @@ fn is_minor(old: &RolloutStatus, new: &RolloutStatus) -> bool {
     same.current_step_index = old.current_step_index;
     let minor = [names::condition::AVAILABLE, names::condition::PROGRESSING];
     let states = |status: &RolloutStatus| {
-        let kept = status.conditions.iter().filter(|condition| !minor.contains(&condition.type_.as_str()));
-        let mut kept: Vec<_> = kept.map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone())).collect();
+        let kept = status
+            .conditions
+            .iter()
+            .filter(|condition| !minor.contains(&condition.type_.as_str()));
+        let mut kept: Vec<_> = kept
+            .map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
+            .collect();
         kept.sort();
         kept
     };

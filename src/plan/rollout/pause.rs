@@ -11,9 +11,20 @@ use chrono::TimeDelta;
 /// Starts, waits out or ends the pause of the current step.
 pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
     let current = &draft.rollout.status;
-    let Some((_, step)) = steps::current(&draft.canary.steps, current.current_step_index) else { return };
-    let Some(step) = step.pause.as_ref().filter(|_| !draft.rollout.spec.paused && !current.abort) else { return };
-    let started = current.pause_conditions.iter().find(|condition| condition.reason == pause::CANARY_STEP);
+    let Some((_, step)) = steps::current(&draft.canary.steps, current.current_step_index) else {
+        return;
+    };
+    let Some(step) = step
+        .pause
+        .as_ref()
+        .filter(|_| !draft.rollout.spec.paused && !current.abort)
+    else {
+        return;
+    };
+    let started = current
+        .pause_conditions
+        .iter()
+        .find(|condition| condition.reason == pause::CANARY_STEP);
     let Some(started) = started else {
         // The controller's own mark without a condition means that a person removed it: promote.
         if current.controller_pause {
@@ -26,7 +37,9 @@ pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
         }
         return;
     };
-    let Some(length) = step.duration.as_ref().and_then(seconds) else { return };
+    let Some(length) = step.duration.as_ref().and_then(seconds) else {
+        return;
+    };
     let over = started.start_time.get() + length;
     if over <= draft.now {
         findings.step_done = true;
@@ -40,7 +53,9 @@ pub fn seconds(duration: &IntOrString) -> Option<TimeDelta> {
     if let Some(seconds) = duration.as_int() {
         return Some(TimeDelta::seconds(seconds.into()));
     }
-    let IntOrString::String(text) = duration else { return None };
+    let IntOrString::String(text) = duration else {
+        return None;
+    };
     parse_duration(text).map(|length| TimeDelta::seconds(length.num_seconds()))
 }
 
@@ -54,8 +69,10 @@ pub fn update_conditions(draft: &mut Draft) -> bool {
     let mut next = draft.rollout.status.clone();
     let paused = draft.rollout.spec.paused || !next.pause_conditions.is_empty();
     let progressing = conditions::get(&next, condition::PROGRESSING).map_or("", |c| c.reason.as_str());
-    let (says_paused, says_aborted) =
-        (progressing == reason::ROLLOUT_PAUSED, progressing == reason::ROLLOUT_ABORTED);
+    let (says_paused, says_aborted) = (
+        progressing == reason::ROLLOUT_PAUSED,
+        progressing == reason::ROLLOUT_ABORTED,
+    );
     let completed = !next.stable_rs.is_empty() && next.stable_rs == next.current_pod_hash;
     let mut changed = false;
     if paused != says_paused && !says_aborted && !completed {
@@ -68,12 +85,26 @@ pub fn update_conditions(draft: &mut Draft) -> bool {
     }
     if !next.abort && says_aborted {
         let message = "Retrying Rollout after abort";
-        changed |= conditions::set(&mut next, now, condition::PROGRESSING, "Unknown", reason::ROLLOUT_RETRY, message);
+        changed |= conditions::set(
+            &mut next,
+            now,
+            condition::PROGRESSING,
+            "Unknown",
+            reason::ROLLOUT_RETRY,
+            message,
+        );
     }
     if paused != conditions::is_true(&next, condition::PAUSED) && !says_aborted {
         let value = if paused { "True" } else { "False" };
         let message = "Rollout is paused";
-        changed |= conditions::set(&mut next, now, condition::PAUSED, value, reason::ROLLOUT_PAUSED, message);
+        changed |= conditions::set(
+            &mut next,
+            now,
+            condition::PAUSED,
+            value,
+            reason::ROLLOUT_PAUSED,
+            message,
+        );
     }
     if changed {
         status::seal(draft, &mut next);

@@ -27,13 +27,21 @@ fn aborted(draft: &Draft) -> bool {
 /// How long the canary keeps its pods after an abort; `None` when it does not.
 fn abort_delay(draft: &Draft) -> Option<TimeDelta> {
     let default = if draft.routed() { DELAY_SECONDS_DEFAULT } else { 0 };
-    let seconds = draft.canary.abort_scale_down_delay_seconds.filter(|_| draft.routed()).unwrap_or(default);
+    let seconds = draft
+        .canary
+        .abort_scale_down_delay_seconds
+        .filter(|_| draft.routed())
+        .unwrap_or(default);
     (aborted(draft) && !draft.fully_promoted() && seconds > 0).then(|| TimeDelta::seconds(seconds.into()))
 }
 
 fn scale_down_delay(draft: &Draft) -> TimeDelta {
     let default = if draft.routed() { DELAY_SECONDS_DEFAULT } else { 0 };
-    let seconds = draft.canary.scale_down_delay_seconds.filter(|_| draft.routed()).unwrap_or(default);
+    let seconds = draft
+        .canary
+        .scale_down_delay_seconds
+        .filter(|_| draft.routed())
+        .unwrap_or(default);
     TimeDelta::seconds(seconds.max(0).into())
 }
 
@@ -44,7 +52,11 @@ fn drop_deadlines(draft: &mut Draft) {
     let new = roles.new.filter(|_| !delaying);
     let stable = roles.stable.filter(|_| !delaying || roles.stable != roles.new);
     for index in new.into_iter().chain(stable) {
-        if draft.sets[index].metadata.annotation(annotation::SCALE_DOWN_DEADLINE).is_some() {
+        if draft.sets[index]
+            .metadata
+            .annotation(annotation::SCALE_DOWN_DEADLINE)
+            .is_some()
+        {
             draft.patch_set(index, &deadline_patch(None));
         }
     }
@@ -56,16 +68,24 @@ fn deadline_patch(at: Option<Time>) -> Value {
 
 fn size_stable(draft: &mut Draft) -> bool {
     let roles = draft.roles();
-    let Some(index) = roles.stable.filter(|_| roles.stable != roles.new) else { return false };
+    let Some(index) = roles.stable.filter(|_| roles.stable != roles.new) else {
+        return false;
+    };
     let status = &draft.rollout.status;
-    let before = status.canary.weights.as_ref().map(|w| (w.canary.weight, w.stable.weight));
+    let before = status
+        .canary
+        .weights
+        .as_ref()
+        .map(|w| (w.canary.weight, w.stable.weight));
     let wanted = sizing::of(draft, before).now().stable;
     let floor = traffic::stable_floor(draft);
     resize(draft, index, wanted.max(floor))
 }
 
 fn size_new(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
-    let Some(index) = draft.roles().new else { return false };
+    let Some(index) = draft.roles().new else {
+        return false;
+    };
     if let Some(delay) = abort_delay(draft) {
         return size_aborted(draft, index, delay);
     }
@@ -82,7 +102,9 @@ fn size_aborted(draft: &mut Draft, index: usize, delay: TimeDelta) -> bool {
         return resize(draft, index, 0);
     }
     let Some(deadline) = set.scale_down_deadline() else {
-        let stable_full = draft.set(draft.roles().stable).is_some_and(|set| set.available >= draft.replicas());
+        let stable_full = draft
+            .set(draft.roles().stable)
+            .is_some_and(|set| set.available >= draft.replicas());
         if stable_full && traffic::canary_floor(draft) == 0 {
             let at = Time::new(draft.now + delay);
             draft.patch_set(index, &deadline_patch(Some(at)));
@@ -131,7 +153,10 @@ fn resize(draft: &mut Draft, index: usize, to: i32) -> bool {
 fn size_others(draft: &mut Draft) -> bool {
     let mut others = draft.roles().others;
     others.retain(|&index| !draft.sets[index].metadata.deleting());
-    if others.iter().all(|&index| draft.sets[index].replicas_desired == 0) {
+    if others
+        .iter()
+        .all(|&index| draft.sets[index].replicas_desired == 0)
+    {
         return false;
     }
     let mut scaled = drop_unready(draft, &others);
@@ -151,7 +176,11 @@ fn size_others(draft: &mut Draft) -> bool {
         if spare <= 0 && !draft.routed() || size == 0 {
             continue;
         }
-        let to = if draft.routed() { routed_size(draft, index, &mut kept) } else { size - size.min(spare) };
+        let to = if draft.routed() {
+            routed_size(draft, index, &mut kept)
+        } else {
+            size - size.min(spare)
+        };
         spare -= size - to;
         scaled |= resize_old(draft, index, to);
     }

@@ -38,7 +38,12 @@ pub fn identify(draft: &mut Draft) {
     }
     let template = draft.rollout.spec.template.clone().unwrap_or_default();
     let same = |set: &&ReplicaSet| hash::templates_equal(&set.template_json(), &template);
-    let equal = draft.sets.iter().filter(owned).find(same).map(|set| set.hash().to_owned());
+    let equal = draft
+        .sets
+        .iter()
+        .filter(owned)
+        .find(same)
+        .map(|set| set.hash().to_owned());
     draft.new_hash = equal.unwrap_or(own);
 }
 
@@ -56,7 +61,9 @@ fn name(draft: &Draft) -> String {
 
 /// Takes over ReplicaSets without an owner that the selector matches; their pods are not touched.
 pub fn adopt_orphans(draft: &mut Draft) {
-    let Some(wanted) = draft.rollout.spec.selector.clone() else { return };
+    let Some(wanted) = draft.rollout.spec.selector.clone() else {
+        return;
+    };
     if draft.rollout.metadata.deleting() {
         return;
     }
@@ -104,11 +111,21 @@ pub fn create(draft: &mut Draft) -> bool {
     align_rollout(draft, revision);
     let name = set.0.name().to_owned();
     draft.sets.push(set.0);
-    draft.note(Note::normal(reason::NEW_REPLICA_SET, format!("Created ReplicaSet {name} (revision {revision})")));
+    draft.note(Note::normal(
+        reason::NEW_REPLICA_SET,
+        format!("Created ReplicaSet {name} (revision {revision})"),
+    ));
     let message = format!("Created new replica set \"{name}\"");
     let now = Time::new(draft.now);
     let status = &mut draft.rollout.status;
-    conditions::set(status, now, condition::PROGRESSING, "True", reason::NEW_REPLICA_SET, &message);
+    conditions::set(
+        status,
+        now,
+        condition::PROGRESSING,
+        "True",
+        reason::NEW_REPLICA_SET,
+        &message,
+    );
     true
 }
 
@@ -120,7 +137,11 @@ fn name_is_taken(draft: &Draft) -> bool {
 
 fn next_revision(draft: &Draft, except: Option<usize>) -> i64 {
     let uid = &draft.rollout.metadata.uid;
-    let others = draft.sets.iter().enumerate().filter(|(index, _)| Some(*index) != except);
+    let others = draft
+        .sets
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| Some(*index) != except);
     let owned = others.filter(|(_, set)| set.metadata.controlled_by(uid));
     1 + owned.map(|(_, set)| set.metadata.revision()).max().unwrap_or(0)
 }
@@ -173,8 +194,13 @@ fn build(draft: &Draft, revision: i64) -> (ReplicaSet, Value) {
 }
 
 fn copied_annotations(rollout: &Meta) -> BTreeMap<String, String> {
-    let copied = rollout.annotations.iter().filter(|(name, _)| !NOT_COPIED.contains(&name.as_str()));
-    copied.map(|(name, value)| (name.clone(), value.clone())).collect()
+    let copied = rollout
+        .annotations
+        .iter()
+        .filter(|(name, _)| !NOT_COPIED.contains(&name.as_str()));
+    copied
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// Keeps annotations, revision and `minReadySeconds` of the new ReplicaSet, and the revision of the Rollout, up to date.
@@ -215,8 +241,15 @@ fn history(set: &ReplicaSet, old: i64) -> Option<String> {
     if old == 0 {
         return None;
     }
-    let before = set.metadata.annotation(annotation::REVISION_HISTORY).unwrap_or_default();
-    Some(if before.is_empty() { old.to_string() } else { format!("{before},{old}") })
+    let before = set
+        .metadata
+        .annotation(annotation::REVISION_HISTORY)
+        .unwrap_or_default();
+    Some(if before.is_empty() {
+        old.to_string()
+    } else {
+        format!("{before},{old}")
+    })
 }
 
 /// Writes the revision onto the Rollout.
@@ -226,22 +259,43 @@ fn align_rollout(draft: &mut Draft, revision: i64) {
     }
     let text = revision.to_string();
     let (key, guard) = (draft.key(), guard(&draft.rollout.metadata));
-    draft.patch(Kind::Rollout, key, guard, json!({"metadata": {"annotations": {annotation::REVISION: text}}}));
-    draft.rollout.metadata.annotations.insert(annotation::REVISION.into(), text);
+    draft.patch(
+        Kind::Rollout,
+        key,
+        guard,
+        json!({"metadata": {"annotations": {annotation::REVISION: text}}}),
+    );
+    draft
+        .rollout
+        .metadata
+        .annotations
+        .insert(annotation::REVISION.into(), text);
     let message = format!("Rollout updated to revision {revision}");
     draft.note(Note::normal(reason::ROLLOUT_UPDATED, message));
 }
 
 /// Whether the new version is an older one, recent enough for `rollbackWindow` to skip the steps.
 pub fn within_rollback_window(draft: &Draft) -> bool {
-    let window = draft.rollout.spec.rollback_window.as_ref().and_then(|window| window.revisions).unwrap_or(0);
+    let window = draft
+        .rollout
+        .spec
+        .rollback_window
+        .as_ref()
+        .and_then(|window| window.revisions)
+        .unwrap_or(0);
     let roles = draft.roles();
-    let (Some(new), Some(stable)) = (draft.set(roles.new), draft.set(roles.stable)) else { return false };
+    let (Some(new), Some(stable)) = (draft.set(roles.new), draft.set(roles.stable)) else {
+        return false;
+    };
     let age = |set: &ReplicaSet| set.metadata.creation_timestamp;
     if window <= 0 || age(new) >= age(stable) {
         return false;
     }
-    let between = draft.sets.iter().filter(|set| age(set) > age(new) && age(set) < age(stable)).count();
+    let between = draft
+        .sets
+        .iter()
+        .filter(|set| age(set) > age(new) && age(set) < age(stable))
+        .count();
     i32::try_from(between).is_ok_and(|between| between < window)
 }
 

@@ -55,7 +55,11 @@ impl Sizing<'_> {
     pub fn budget(&self) -> (i32, i32) {
         let default = IntOrString::String(DEFAULT_BUDGET_PERCENT.into());
         let read = |value: Option<&IntOrString>, round| {
-            value.unwrap_or(&default).of(self.replicas, round).unwrap_or(0).max(0)
+            value
+                .unwrap_or(&default)
+                .of(self.replicas, round)
+                .unwrap_or(0)
+                .max(0)
         };
         let surge = read(self.max_surge, Round::Up);
         let mut unavailable = read(self.max_unavailable, Round::Down);
@@ -76,13 +80,22 @@ impl Sizing<'_> {
     /// On abort with a shrunken stable version: the largest earlier weight that what is still missing of stable allows.
     pub fn backstep(&self) -> i32 {
         let (Some(new), Some(stable)) = (self.new, self.stable) else {
-            return if self.aborted { 0 } else { steps::weight(self.steps, self.step_index, self.weight_max) };
+            return if self.aborted {
+                0
+            } else {
+                steps::weight(self.steps, self.step_index, self.weight_max)
+            };
         };
         let missing = self.replicas - stable.available;
         let held = self.abort_delay_seconds.is_some_and(|seconds| seconds > 0);
         let size = if held { missing } else { missing.max(new.available) };
         let fits = |weight: &i32| self.share(*weight) < size;
-        self.steps.iter().rev().filter_map(|step| step.set_weight).find(fits).unwrap_or(0)
+        self.steps
+            .iter()
+            .rev()
+            .filter_map(|step| step.set_weight)
+            .find(fits)
+            .unwrap_or(0)
     }
 
     /// What sizes the canary: a `setCanaryScale`, else a weight.
@@ -91,7 +104,11 @@ impl Sizing<'_> {
             return Scale::Weight(self.weight_max);
         }
         let scale_holds = self.routed && (!self.aborted || self.abort_delay_seconds == Some(0));
-        let scale = if scale_holds { steps::scale(self.steps, self.step_index) } else { None };
+        let scale = if scale_holds {
+            steps::scale(self.steps, self.step_index)
+        } else {
+            None
+        };
         scale.unwrap_or_else(|| Scale::Weight(self.weight()))
     }
 
@@ -110,7 +127,11 @@ impl Sizing<'_> {
 
     /// The sizes to move to in the end, whatever the budget allows now.
     pub fn desired(&self) -> Sizes {
-        if self.routed { self.desired_routed() } else { self.desired_basic() }
+        if self.routed {
+            self.desired_routed()
+        } else {
+            self.desired_basic()
+        }
     }
 
     fn desired_routed(&self) -> Sizes {
@@ -135,17 +156,32 @@ impl Sizing<'_> {
 
     fn desired_basic(&self) -> Sizes {
         if self.stable.is_none() {
-            return Sizes { new: self.replicas, stable: 0 };
+            return Sizes {
+                new: self.replicas,
+                stable: 0,
+            };
         }
-        let Scale::Weight(weight) = self.target() else { return Sizes { new: self.replicas, stable: 0 } };
+        let Scale::Weight(weight) = self.target() else {
+            return Sizes {
+                new: self.replicas,
+                stable: 0,
+            };
+        };
         let (surge, _) = self.budget();
         let (new, total) = approximate(self.replicas, weight, self.weight_max, surge);
-        Sizes { new, stable: total - new }
+        Sizes {
+            new,
+            stable: total - new,
+        }
     }
 
     /// The sizes for now: towards [`Sizing::desired`], within the budget.
     pub fn now(&self) -> Sizes {
-        if self.routed { self.desired_routed() } else { self.now_basic() }
+        if self.routed {
+            self.desired_routed()
+        } else {
+            self.now_basic()
+        }
     }
 
     fn now_basic(&self) -> Sizes {
@@ -153,7 +189,10 @@ impl Sizing<'_> {
         let (surge, unavailable) = self.budget();
         let (total_max, available_min) = (self.replicas + surge, self.replicas - unavailable);
         let size = |counts: Option<Counts>| counts.map_or(0, |counts| counts.desired);
-        let mut sizes = Sizes { new: size(self.new), stable: size(self.stable) };
+        let mut sizes = Sizes {
+            new: size(self.new),
+            stable: size(self.stable),
+        };
         let older: i32 = self.older.iter().map(|counts| counts.desired).sum();
 
         let mut room = total_max - (older + sizes.new + sizes.stable);
@@ -181,14 +220,35 @@ impl Sizing<'_> {
         let spend = spendable - available_min;
         if increasing {
             let Some(stable) = self.stable else { return sizes };
-            let drained =
-                if stable.desired > goal.stable { goal.stable.max(stable.desired - spend) } else { sizes.stable };
-            let (stable, new) = adjust(drained, self.stable, sizes.new, self.new, total_max, available_min);
+            let drained = if stable.desired > goal.stable {
+                goal.stable.max(stable.desired - spend)
+            } else {
+                sizes.stable
+            };
+            let (stable, new) = adjust(
+                drained,
+                self.stable,
+                sizes.new,
+                self.new,
+                total_max,
+                available_min,
+            );
             return Sizes { new, stable };
         }
         let current = self.new.map_or(0, |new| new.desired);
-        let drained = if current > goal.new { goal.new.max(current - spend) } else { sizes.new };
-        let (new, stable) = adjust(drained, self.new, sizes.stable, self.stable, total_max, available_min);
+        let drained = if current > goal.new {
+            goal.new.max(current - spend)
+        } else {
+            sizes.new
+        };
+        let (new, stable) = adjust(
+            drained,
+            self.new,
+            sizes.stable,
+            self.stable,
+            total_max,
+            available_min,
+        );
         Sizes { new, stable }
     }
 
@@ -210,7 +270,9 @@ impl Sizing<'_> {
     pub fn ready(&self, counts: Option<Counts>, goal: i32) -> bool {
         let Some(counts) = counts else { return false };
         let exact = counts.available == goal && counts.desired == goal;
-        let Some(threshold) = self.threshold.filter(|threshold| threshold.value >= 0) else { return exact };
+        let Some(threshold) = self.threshold.filter(|threshold| threshold.value >= 0) else {
+            return exact;
+        };
         match threshold.type_.as_str() {
             "Percent" if goal == 0 => true,
             "Percent" => i64::from(counts.available) * 100 >= i64::from(goal) * i64::from(threshold.value),
@@ -222,7 +284,13 @@ impl Sizing<'_> {
 
 /// Pods of a version that can be taken away: those available, or all asked for when `ignoring` readiness.
 fn removable(counts: Option<Counts>, ignoring: bool) -> i32 {
-    counts.map_or(0, |counts| if ignoring { counts.desired } else { counts.available.min(counts.desired) })
+    counts.map_or(0, |counts| {
+        if ignoring {
+            counts.desired
+        } else {
+            counts.available.min(counts.desired)
+        }
+    })
 }
 
 /// Keeps the sum of a draining and a growing version within `total_max` without dropping below `available_min`.
@@ -234,7 +302,9 @@ fn adjust(
     total_max: i32,
     available_min: i32,
 ) -> (i32, i32) {
-    let Some(growing) = growing else { return (drain, grow) };
+    let Some(growing) = growing else {
+        return (drain, grow);
+    };
     let draining_available = draining.map_or(0, |counts| counts.available);
     grow -= (drain + grow - total_max).max(0);
     let available = draining_available.min(drain) + growing.available.min(grow);
@@ -273,10 +343,17 @@ pub fn approximate(replicas: i32, weight: i32, weight_max: i32, surge: i32) -> (
     let error = |&(canary, total): &(i64, i64)| ((canary * m - w * total).abs(), total);
     let nearest = candidates.into_iter().reduce(|best, next| {
         let ((best_error, best_total), (next_error, next_total)) = (error(&best), error(&next));
-        if next_error * best_total < best_error * next_total { next } else { best }
+        if next_error * best_total < best_error * next_total {
+            next
+        } else {
+            best
+        }
     });
     let (canary, total) = nearest.unwrap_or((floor, r));
-    (i32::try_from(canary).unwrap_or(i32::MAX), i32::try_from(total).unwrap_or(i32::MAX))
+    (
+        i32::try_from(canary).unwrap_or(i32::MAX),
+        i32::try_from(total).unwrap_or(i32::MAX),
+    )
 }
 
 #[cfg(test)]

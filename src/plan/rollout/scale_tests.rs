@@ -38,7 +38,11 @@ struct RowCounts {
 }
 
 fn counts(row: &RowCounts) -> Counts {
-    Counts { desired: row.spec, current: row.spec, available: row.available }
+    Counts {
+        desired: row.spec,
+        current: row.spec,
+        available: row.available,
+    }
 }
 
 /// Every recorded answer of the peer about sizes, weights and readiness.
@@ -70,10 +74,20 @@ fn recorded_replica_arithmetic_holds() {
         };
         let sizes = sizing.now();
         let got = (sizes.new, sizes.stable, sizing.weight(), sizing.reached());
-        let want = (row.want_new, row.want_stable, row.want_weight, row.want_at_desired_counts);
+        let want = (
+            row.want_new,
+            row.want_stable,
+            row.want_weight,
+            row.want_at_desired_counts,
+        );
         if got != want {
             wrong.push(format!("row {}: got {got:?}, want {want:?}: {line}", number + 1));
         }
     }
-    assert!(wrong.is_empty(), "{} rows differ\n{}", wrong.len(), wrong[..wrong.len().min(8)].join("\n"));
+    assert!(
+        wrong.is_empty(),
+        "{} rows differ\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(8)].join("\n")
+    );
 }

@@ -5,8 +5,11 @@ use std::collections::BTreeMap;
 
 /// The selector as one string, in Kubernetes' own spelling and order: `app=web,tier in (a,b),!old`.
 pub fn format(selector: &LabelSelector) -> String {
-    let mut parts: Vec<(String, String)> =
-        selector.match_labels.iter().map(|(key, value)| (key.clone(), format!("{key}={value}"))).collect();
+    let mut parts: Vec<(String, String)> = selector
+        .match_labels
+        .iter()
+        .map(|(key, value)| (key.clone(), format!("{key}={value}")))
+        .collect();
     for requirement in &selector.match_expressions {
         let key = &requirement.key;
         let mut values = requirement.values.clone();
@@ -21,7 +24,11 @@ pub fn format(selector: &LabelSelector) -> String {
         parts.push((key.clone(), text));
     }
     parts.sort_by(|a, b| a.0.cmp(&b.0));
-    parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(",")
+    parts
+        .into_iter()
+        .map(|(_, text)| text)
+        .collect::<Vec<_>>()
+        .join(",")
 }
 
 /// Whether `labels` satisfy the selector. An empty selector matches nothing here: it would take every object of the namespace.
@@ -29,7 +36,10 @@ pub fn matches(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> b
     if selector.match_labels.is_empty() && selector.match_expressions.is_empty() {
         return false;
     }
-    let equal = selector.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value));
+    let equal = selector
+        .match_labels
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value));
     equal
         && selector.match_expressions.iter().all(|requirement| {
             let value = labels.get(&requirement.key);

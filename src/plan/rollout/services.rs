@@ -8,13 +8,20 @@ use serde_json::json;
 
 pub fn questions(draft: &Draft) -> Vec<Question> {
     let names = [&draft.canary.stable_service, &draft.canary.canary_service];
-    names.into_iter().filter(|name| !name.is_empty()).map(|name| Question::Service(draft.sibling(name))).collect()
+    names
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| Question::Service(draft.sibling(name)))
+        .collect()
 }
 
 /// Points the stable Service at the stable version and the canary Service at the new one; after an abort both at stable.
 pub fn reconcile(draft: &mut Draft) {
     let roles = draft.roles();
-    let (stable_name, canary_name) = (draft.canary.stable_service.clone(), draft.canary.canary_service.clone());
+    let (stable_name, canary_name) = (
+        draft.canary.stable_service.clone(),
+        draft.canary.canary_service.clone(),
+    );
     switch(draft, &stable_name, roles.stable, false);
     if !draft.rollout.status.abort || draft.fully_promoted() {
         switch(draft, &canary_name, roles.new, false);
@@ -27,7 +34,9 @@ pub fn reconcile(draft: &mut Draft) {
 
 fn switch(draft: &mut Draft, name: &str, to: Option<usize>, without_check: bool) {
     let key = draft.sibling(name);
-    let (Some(service), Some(set)) = (draft.answers.service(&key), draft.set(to)) else { return };
+    let (Some(service), Some(set)) = (draft.answers.service(&key), draft.set(to)) else {
+        return;
+    };
     let from = service.selector.get(label::POD_HASH).cloned().unwrap_or_default();
     let hash = set.hash().to_owned();
     let adopting = service.metadata.annotation(annotation::MANAGED_BY).is_none();
@@ -39,11 +48,17 @@ fn switch(draft: &mut Draft, name: &str, to: Option<usize>, without_check: bool)
     if adopting {
         let owner = draft.rollout.metadata.name.clone();
         patch["metadata"]["annotations"][annotation::MANAGED_BY] = json!(owner);
-        service.metadata.annotations.insert(annotation::MANAGED_BY.into(), owner);
+        service
+            .metadata
+            .annotations
+            .insert(annotation::MANAGED_BY.into(), owner);
     }
     service.selector.insert(label::POD_HASH.into(), hash.clone());
     draft.move_traffic(Kind::Service, key.clone(), guard(&service.metadata), patch);
-    draft.answers.0.insert(Question::Service(key), Answer::Service(service));
+    draft
+        .answers
+        .0
+        .insert(Question::Service(key), Answer::Service(service));
     let message = format!("Switched selector for service '{name}' from '{from}' to '{hash}'");
     draft.note(Note::normal(reason::SWITCH_SERVICE, message));
 }

@@ -74,7 +74,13 @@ pub fn count(draft: &Draft, status: &mut RolloutStatus) {
     status.ready_replicas = present(owned().map(|set| set.ready).sum());
     status.available_replicas = present(owned().map(|set| set.available).sum());
     status.updated_replicas = present(draft.set(draft.roles().new).map_or(0, |set| set.replicas));
-    status.selector = draft.rollout.spec.selector.as_ref().map(super::selector::format).unwrap_or_default();
+    status.selector = draft
+        .rollout
+        .spec
+        .selector
+        .as_ref()
+        .map(super::selector::format)
+        .unwrap_or_default();
 }
 
 /// Why the new version becomes stable now, if it does.
@@ -112,7 +118,10 @@ fn promote(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Intent, w
     }
     status.stable_rs = status.current_pod_hash.clone();
     let revision = draft.rollout.metadata.revision();
-    let message = format!("Rollout completed update to revision {revision} ({}): {why}", status.stable_rs);
+    let message = format!(
+        "Rollout completed update to revision {revision} ({}): {why}",
+        status.stable_rs
+    );
     draft.note(Note::normal(reason::ROLLOUT_COMPLETED, message));
 }
 
@@ -135,7 +144,11 @@ fn complete_step(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Int
     } else if let Some(weight) = step.set_weight {
         reached() && weights.is_none_or(|w| w.verified != Some(false) && w.canary.weight == weight)
     } else if step.analysis.is_some() {
-        status.canary.current_step_analysis_run_status.as_ref().is_some_and(|run| run.status == "Successful")
+        status
+            .canary
+            .current_step_analysis_run_status
+            .as_ref()
+            .is_some_and(|run| run.status == "Successful")
     } else {
         false
     };
@@ -145,7 +158,12 @@ fn complete_step(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Int
     status.current_step_index = index(at + 1, steps.len());
     status.canary.current_step_analysis_run_status = None;
     intent.remove_pause = Some(crate::base::names::pause::CANARY_STEP);
-    let message = format!("Rollout step {}/{} completed ({})", at + 1, steps.len(), steps::describe(step));
+    let message = format!(
+        "Rollout step {}/{} completed ({})",
+        at + 1,
+        steps.len(),
+        steps::describe(step)
+    );
     draft.note(Note::normal(reason::STEP_COMPLETED, message));
 }
 

@@ -10,18 +10,28 @@ pub fn current(steps: &[CanaryStep], index: Option<i32>) -> Option<(usize, &Cana
 
 /// The weight of the nearest `setWeight` at or before the current step; `weight_max` when the steps are done, 0 before the first.
 pub fn weight(steps: &[CanaryStep], index: Option<i32>, weight_max: i32) -> i32 {
-    let Some((index, _)) = current(steps, index) else { return weight_max };
+    let Some((index, _)) = current(steps, index) else {
+        return weight_max;
+    };
     weight_at_or_before(steps, index)
 }
 
 /// The weight of the nearest `setWeight` strictly before the current step, else 0.
 pub fn weight_before(steps: &[CanaryStep], index: Option<i32>) -> i32 {
     let index = usize::try_from(index.unwrap_or(0)).unwrap_or(0).min(steps.len());
-    if index == 0 { 0 } else { weight_at_or_before(steps, index - 1) }
+    if index == 0 {
+        0
+    } else {
+        weight_at_or_before(steps, index - 1)
+    }
 }
 
 fn weight_at_or_before(steps: &[CanaryStep], index: usize) -> i32 {
-    steps[..=index].iter().rev().find_map(|step| step.set_weight).unwrap_or(0)
+    steps[..=index]
+        .iter()
+        .rev()
+        .find_map(|step| step.set_weight)
+        .unwrap_or(0)
 }
 
 /// The canary's size when a `setCanaryScale` is in force.
@@ -34,11 +44,17 @@ pub enum Scale {
 /// The `setCanaryScale` in force at the current step. `matchTrafficWeight: true` ends an earlier one; none once the steps are done.
 pub fn scale(steps: &[CanaryStep], index: Option<i32>) -> Option<Scale> {
     let (index, _) = current(steps, index)?;
-    let nearest = steps[..=index].iter().rev().find_map(|step| step.set_canary_scale.as_ref())?;
+    let nearest = steps[..=index]
+        .iter()
+        .rev()
+        .find_map(|step| step.set_canary_scale.as_ref())?;
     if nearest.match_traffic_weight {
         return None;
     }
-    nearest.replicas.map(Scale::Replicas).or(nearest.weight.map(Scale::Weight))
+    nearest
+        .replicas
+        .map(Scale::Replicas)
+        .or(nearest.weight.map(Scale::Weight))
 }
 
 /// The step as people read it, in Argo Rollouts' spelling.

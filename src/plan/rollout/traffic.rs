@@ -16,7 +16,9 @@ use serde_json::Value;
 /// The routes that this Rollout drives.
 pub fn routes(draft: &Draft) -> Vec<Key> {
     let routing = draft.canary.traffic_routing.as_ref();
-    let Some(Ok(config)) = routing.and_then(gateway_api::config) else { return Vec::new() };
+    let Some(Ok(config)) = routing.and_then(gateway_api::config) else {
+        return Vec::new();
+    };
     gateway_api::routes(&config, &draft.rollout.metadata.namespace)
 }
 
@@ -25,7 +27,10 @@ pub fn questions(draft: &Draft) -> Vec<Question> {
 }
 
 fn backends<'d>(draft: &Draft<'d>) -> Backends<'d> {
-    Backends { canary: &draft.canary.canary_service, stable: &draft.canary.stable_service }
+    Backends {
+        canary: &draft.canary.canary_service,
+        stable: &draft.canary.stable_service,
+    }
 }
 
 /// Sets the weights of all routes to what the step asks for. Returns the weights for the status.
@@ -36,13 +41,23 @@ pub fn reconcile(draft: &mut Draft) -> Option<TrafficWeights> {
     let stored = draft.rollout.status.canary.weights.clone();
     let wanted = desired(draft);
     if !stable_can_carry(draft, wanted) {
-        draft.waiting_for = format!("stable pods to carry {} of the traffic", draft.weight_max() - wanted);
+        draft.waiting_for = format!(
+            "stable pods to carry {} of the traffic",
+            draft.weight_max() - wanted
+        );
         return stored;
     }
-    let weights = Weights { canary: wanted.into(), stable: (draft.weight_max() - wanted).into() };
+    let weights = Weights {
+        canary: wanted.into(),
+        stable: (draft.weight_max() - wanted).into(),
+    };
     for key in routes(draft) {
-        let Some(route) = draft.seen.answers.route(&key) else { continue };
-        let Some(patch) = gateway_api::patch(route, backends(draft), weights) else { continue };
+        let Some(route) = draft.seen.answers.route(&key) else {
+            continue;
+        };
+        let Some(patch) = gateway_api::patch(route, backends(draft), weights) else {
+            continue;
+        };
         let meta = serde_json::from_value(route["metadata"].clone()).unwrap_or_default();
         draft.move_traffic(Kind::HttpRoute, key, guard(&meta), patch);
         draft.hop = true;
@@ -61,7 +76,11 @@ fn destinations(draft: &Draft, canary: i32) -> TrafficWeights {
     };
     TrafficWeights {
         canary: destination(canary, &draft.new_hash, &draft.canary.canary_service),
-        stable: destination(draft.weight_max() - canary, &status.stable_rs, &draft.canary.stable_service),
+        stable: destination(
+            draft.weight_max() - canary,
+            &status.stable_rs,
+            &draft.canary.stable_service,
+        ),
         additional: Vec::new(),
         verified: None,
     }
@@ -86,7 +105,11 @@ fn desired(draft: &Draft) -> i32 {
         return 0;
     }
     if status.promote_full {
-        return status.canary.weights.as_ref().map_or(0, |weights| weights.canary.weight);
+        return status
+            .canary
+            .weights
+            .as_ref()
+            .map_or(0, |weights| weights.canary.weight);
     }
     let (all, index) = (&draft.canary.steps, status.current_step_index);
     if all.is_empty() {
@@ -114,7 +137,9 @@ fn selected(service: &Service) -> &str {
 
 /// Stable must be able to carry its share. When traffic flees from an aborted canary, stable may lack what `maxUnavailable` allows.
 fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
-    let Some(stable) = draft.set(draft.roles().stable) else { return false };
+    let Some(stable) = draft.set(draft.roles().stable) else {
+        return false;
+    };
     let sizing = sizing::of(draft, None);
     let share = i64::from(draft.weight_max() - canary_weight) * i64::from(draft.replicas());
     let needed = i32::try_from(share / i64::from(draft.weight_max().max(1))).unwrap_or(i32::MAX);
@@ -132,16 +157,26 @@ fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
 pub fn served(draft: &Draft, hash: &str) -> i32 {
     let max = draft.weight_max();
     let selects = |name: &str| seen_service(draft, name).is_some_and(|service| selected(service) == hash);
-    let (canary, stable) = (selects(&draft.canary.canary_service), selects(&draft.canary.stable_service));
+    let (canary, stable) = (
+        selects(&draft.canary.canary_service),
+        selects(&draft.canary.stable_service),
+    );
     if !canary && !stable {
         return 0;
     }
     let of_route = |route: &Value| {
         let rules = gateway_api::weights(route, backends(draft));
-        rules.iter().map(|rule| rule_share(rule, canary, stable, max)).max().unwrap_or(0)
+        rules
+            .iter()
+            .map(|rule| rule_share(rule, canary, stable, max))
+            .max()
+            .unwrap_or(0)
     };
     let keys = routes(draft);
-    keys.iter().map(|key| draft.seen.answers.route(key).map_or(max, of_route)).max().unwrap_or(0)
+    keys.iter()
+        .map(|key| draft.seen.answers.route(key).map_or(max, of_route))
+        .max()
+        .unwrap_or(0)
 }
 
 fn rule_share(rule: &Weights, canary: bool, stable: bool, max: i32) -> i32 {
@@ -157,12 +192,16 @@ fn rule_share(rule: &Weights, canary: bool, stable: bool, max: i32) -> i32 {
 /// Whether an old version may still be reached: by weight, by a Service, or because the status says that it takes part.
 pub fn carries(draft: &Draft, hash: &str) -> bool {
     let status = &draft.rollout.status;
-    let by_status = [&status.stable_rs, &status.current_pod_hash].into_iter().any(|in_use| in_use == hash);
+    let by_status = [&status.stable_rs, &status.current_pod_hash]
+        .into_iter()
+        .any(|in_use| in_use == hash);
     let weights = status.canary.weights.as_ref();
     let by_weights =
         weights.is_some_and(|w| w.canary.pod_template_hash == hash || w.stable.pod_template_hash == hash);
     let services = [&draft.canary.canary_service, &draft.canary.stable_service];
-    let by_service = services.into_iter().any(|name| seen_service(draft, name).is_some_and(|s| selected(s) == hash));
+    let by_service = services
+        .into_iter()
+        .any(|name| seen_service(draft, name).is_some_and(|s| selected(s) == hash));
     by_status || by_weights || by_service
 }
 
@@ -177,7 +216,9 @@ pub fn stable_floor(draft: &Draft) -> i32 {
 }
 
 fn floor(draft: &Draft, index: Option<usize>) -> i32 {
-    let Some(set) = draft.set(index).filter(|_| draft.routed()) else { return 0 };
+    let Some(set) = draft.set(index).filter(|_| draft.routed()) else {
+        return 0;
+    };
     let needed = sizing::of(draft, None).share(served(draft, set.hash()));
     needed.min(set.replicas_desired)
 }
