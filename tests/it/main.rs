@@ -1,4 +1,5 @@
 //! The in-process integration tests, one binary.
 
+mod gateway;
 mod lives;
 mod world;

@@ -26,6 +26,8 @@ pub struct World {
     dirty: bool,
     pub writes: Vec<Action>,
     pub events: Vec<(String, String)>,
+    /// Checked after every write and every change of pods.
+    pub laws: Vec<fn(&World)>,
 }
 
 impl World {
@@ -39,6 +41,7 @@ impl World {
             dirty: true,
             writes: Vec::new(),
             events: Vec::new(),
+            laws: Vec::new(),
         }
     }
 
@@ -185,6 +188,7 @@ impl World {
             }
             written.insert((action.kind, action.key.clone()), self.version.to_string());
             self.writes.push(action);
+            self.check_laws();
         }
         for note in plan.notes {
             self.events.push((note.reason, note.message));
@@ -273,6 +277,13 @@ impl World {
             let status = json!({"status": {"replicas": replicas, "readyReplicas": available,
                 "availableReplicas": available, "observedGeneration": generation}});
             self.patch(Kind::ReplicaSet, &name, &status, false);
+            self.check_laws();
+        }
+    }
+
+    fn check_laws(&self) {
+        for law in &self.laws {
+            law(self);
         }
     }
 
