@@ -25,7 +25,10 @@ fn template(tag: &str) -> Value {
 fn world(steps: Value) -> World {
     let mut world = World::new();
     for name in ["web-canary", "web-stable"] {
-        world.put(Kind::Service, json!({"metadata": {"name": name}, "spec": {"selector": {"app": "web"}}}));
+        world.put(
+            Kind::Service,
+            json!({"metadata": {"name": name}, "spec": {"selector": {"app": "web"}}}),
+        );
     }
     world.put(Kind::HttpRoute, json!({"metadata": {"name": "web"}, "spec": {"rules": [{"backendRefs": [
         {"name": "web-stable", "port": 80, "weight": 100}, {"name": "web-canary", "port": 80, "weight": 0}]}]}}));
@@ -39,14 +42,25 @@ fn world(steps: Value) -> World {
 /// Every Service with weight that selects a version at all selects one with an available pod.
 fn traffic_reaches_ready_pods(world: &World) {
     let sets = world.replica_sets();
-    for backend in world.get(Kind::HttpRoute, "web").pointer("/spec/rules/0/backendRefs").unwrap().as_array().unwrap() {
+    for backend in world
+        .get(Kind::HttpRoute, "web")
+        .pointer("/spec/rules/0/backendRefs")
+        .unwrap()
+        .as_array()
+        .unwrap()
+    {
         if backend["weight"] == 0 {
             continue;
         }
         let service = world.get(Kind::Service, backend["name"].as_str().unwrap());
-        let Some(hash) = service["spec"]["selector"]["rollouts-pod-template-hash"].as_str() else { continue };
+        let Some(hash) = service["spec"]["selector"]["rollouts-pod-template-hash"].as_str() else {
+            continue;
+        };
         let ready = sets.iter().any(|set| set.hash() == hash && set.available > 0);
-        assert!(ready, "{backend} leads to {hash}, which has no ready pod: {sets:#?}");
+        assert!(
+            ready,
+            "{backend} leads to {hash}, which has no ready pod: {sets:#?}"
+        );
     }
 }
 
@@ -56,11 +70,18 @@ fn settle(world: &mut World) {
 
 fn run_for(world: &mut World, seconds: i64) {
     let until = world.now + TimeDelta::seconds(seconds);
-    world.run(TimeDelta::seconds(seconds), TimeDelta::seconds(600), |world| world.now >= until);
+    world.run(TimeDelta::seconds(seconds), TimeDelta::seconds(600), |world| {
+        world.now >= until
+    });
 }
 
 fn release(world: &mut World, tag: &str) {
-    world.patch(Kind::Rollout, "web", &json!({"spec": {"template": template(tag)}}), false);
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"spec": {"template": template(tag)}}),
+        false,
+    );
 }
 
 fn phase(world: &World) -> String {
@@ -68,30 +89,56 @@ fn phase(world: &World) -> String {
 }
 
 fn canary_weight(world: &World) -> i64 {
-    let refs = world.get(Kind::HttpRoute, "web").pointer("/spec/rules/0/backendRefs").unwrap();
+    let refs = world
+        .get(Kind::HttpRoute, "web")
+        .pointer("/spec/rules/0/backendRefs")
+        .unwrap();
     refs[1]["weight"].as_i64().unwrap()
 }
 
 fn of(world: &World, tag: &str) -> ReplicaSet {
     let hash = world.hash_of(tag).unwrap();
-    world.replica_sets().into_iter().find(|set| set.hash() == hash).unwrap()
+    world
+        .replica_sets()
+        .into_iter()
+        .find(|set| set.hash() == hash)
+        .unwrap()
 }
 
 #[test]
 fn a_good_release_is_promoted_weight_by_weight() {
-    let mut world = world(json!([{"setWeight": 5}, {"pause": {"duration": 10}}, {"setWeight": 50}, {"pause": {}}]));
+    let mut world =
+        world(json!([{"setWeight": 5}, {"pause": {"duration": 10}}, {"setWeight": 50}, {"pause": {}}]));
     release(&mut world, "v2");
     run_for(&mut world, 5);
     assert_eq!((canary_weight(&world), of(&world, "v2").replicas_desired), (5, 1));
     run_for(&mut world, 10);
-    assert_eq!((canary_weight(&world), of(&world, "v2").replicas_desired), (50, 2));
+    assert_eq!(
+        (canary_weight(&world), of(&world, "v2").replicas_desired),
+        (50, 2)
+    );
     assert_eq!(phase(&world), "Paused");
-    world.patch(Kind::Rollout, "web", &json!({"status": {"pauseConditions": null}}), true);
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"status": {"pauseConditions": null}}),
+        true,
+    );
     run_for(&mut world, 5);
     assert_eq!((canary_weight(&world), phase(&world).as_str()), (0, "Healthy"));
-    assert_eq!(of(&world, "v1").replicas_desired, 4, "the old version stays for scaleDownDelaySeconds");
+    assert_eq!(
+        of(&world, "v1").replicas_desired,
+        4,
+        "the old version stays for scaleDownDelaySeconds"
+    );
     run_for(&mut world, 40);
-    assert_eq!((of(&world, "v1").replicas_desired, of(&world, "v2").replicas_desired), (0, 4));
+    assert_eq!(
+        (
+            of(&world, "v1").replicas_desired,
+            of(&world, "v2").replicas_desired
+        ),
+        (0, 4)
+    );
     assert_eq!(phase(&world), "Healthy");
 }
 
@@ -104,12 +151,26 @@ fn abort_sends_all_traffic_to_stable_and_scales_the_canary_down_after_its_delay(
     world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
     run_for(&mut world, 1);
     assert_eq!((canary_weight(&world), phase(&world).as_str()), (0, "Degraded"));
-    assert_eq!(of(&world, "v2").replicas_desired, 2, "kept for abortScaleDownDelaySeconds");
+    assert_eq!(
+        of(&world, "v2").replicas_desired,
+        2,
+        "kept for abortScaleDownDelaySeconds"
+    );
     run_for(&mut world, 40);
-    assert_eq!((of(&world, "v2").replicas_desired, of(&world, "v1").replicas_desired), (0, 4));
+    assert_eq!(
+        (
+            of(&world, "v2").replicas_desired,
+            of(&world, "v1").replicas_desired
+        ),
+        (0, 4)
+    );
     world.patch(Kind::Rollout, "web", &json!({"status": {"abort": false}}), true);
     run_for(&mut world, 3);
-    assert_eq!((canary_weight(&world), phase(&world).as_str()), (50, "Paused"), "a retry starts over");
+    assert_eq!(
+        (canary_weight(&world), phase(&world).as_str()),
+        (50, "Paused"),
+        "a retry starts over"
+    );
 }
 
 #[test]
@@ -141,7 +202,13 @@ fn back_to_stable_in_mid_canary_skips_the_steps() {
     release(&mut world, "v1");
     run_for(&mut world, 60);
     assert_eq!((canary_weight(&world), phase(&world).as_str()), (0, "Healthy"));
-    assert_eq!((of(&world, "v2").replicas_desired, of(&world, "v1").replicas_desired), (0, 4));
+    assert_eq!(
+        (
+            of(&world, "v2").replicas_desired,
+            of(&world, "v1").replicas_desired
+        ),
+        (0, 4)
+    );
 }
 
 #[test]
@@ -152,7 +219,13 @@ fn a_newer_version_in_mid_canary_starts_over() {
     release(&mut world, "v3");
     run_for(&mut world, 60);
     assert_eq!((canary_weight(&world), phase(&world).as_str()), (50, "Paused"));
-    assert_eq!((of(&world, "v2").replicas_desired, of(&world, "v3").replicas_desired), (0, 2));
+    assert_eq!(
+        (
+            of(&world, "v2").replicas_desired,
+            of(&world, "v3").replicas_desired
+        ),
+        (0, 2)
+    );
 }
 
 #[test]
@@ -165,6 +238,12 @@ fn a_route_without_both_services_is_named_before_anything_moves() {
     settle(&mut world);
     let status = world.rollout().status;
     assert_eq!(status.phase, "Degraded");
-    assert!(status.message.contains("HTTPRoute \"ns/web\" has no rule whose backendRefs name both"), "{}", status.message);
+    assert!(
+        status
+            .message
+            .contains("HTTPRoute \"ns/web\" has no rule whose backendRefs name both"),
+        "{}",
+        status.message
+    );
     assert_eq!(world.hash_of("v2"), None);
 }

@@ -1,5 +1,6 @@
 //! The in-process integration tests, one binary.
 
+mod canary;
 mod gateway;
 mod lives;
 mod world;

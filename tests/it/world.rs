@@ -7,6 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use serin::api::rollout::Rollout;
 use serin::base::json::merge_apply;
+use serin::base::limits;
 use serin::base::names::label;
 use serin::base::object::{Key, Kind};
 use serin::plan::question::Service;
@@ -26,8 +27,13 @@ pub struct World {
     dirty: bool,
     pub writes: Vec<Action>,
     pub events: Vec<(String, String)>,
+    /// Those that become Events of Kubernetes.
+    pub published: Vec<(String, String)>,
+    status_written: Option<DateTime<Utc>>,
     /// Checked after every write and every change of pods.
     pub laws: Vec<fn(&World)>,
+    /// Whether statuses that only count pods wait for company, as in the shell.
+    pub patient: bool,
 }
 
 impl World {
@@ -41,6 +47,9 @@ impl World {
             dirty: true,
             writes: Vec::new(),
             events: Vec::new(),
+            published: Vec::new(),
+            status_written: None,
+            patient: false,
             laws: Vec::new(),
         }
     }
@@ -176,6 +185,15 @@ impl World {
     }
 
     fn carry_out(&mut self, plan: Plan) -> bool {
+        if plan.deferrable && self.patient {
+            let due = self
+                .status_written
+                .map(|at| at + TimeDelta::seconds(limits::COUNTER_STATUS_SECONDS_MIN));
+            if let Some(due) = due.filter(|due| *due > self.now) {
+                self.wake_at = Some(self.wake_at.map_or(due, |at| at.min(due)));
+                return false;
+            }
+        }
         let wrote = !plan.actions.is_empty();
         let mut written: BTreeMap<(Kind, Key), String> = BTreeMap::new();
         for action in plan.actions {
@@ -187,10 +205,16 @@ impl World {
                 Verb::Delete => drop(self.objects.remove(&(action.kind, action.key.name.clone()))),
             }
             written.insert((action.kind, action.key.clone()), self.version.to_string());
+            if action.verb == Verb::PatchStatus {
+                self.status_written = Some(self.now);
+            }
             self.writes.push(action);
             self.check_laws();
         }
         for note in plan.notes {
+            if !note.quiet {
+                self.published.push((note.reason.clone(), note.message.clone()));
+            }
             self.events.push((note.reason, note.message));
         }
         wrote

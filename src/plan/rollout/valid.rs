@@ -20,13 +20,20 @@ pub fn own(seen: &Observed) -> Vec<Problem> {
 /// All problems of the objects that the Rollout names.
 pub fn references(draft: &Draft) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let services = [("stableService", &draft.canary.stable_service), ("canaryService", &draft.canary.canary_service)];
+    let services = [
+        ("stableService", &draft.canary.stable_service),
+        ("canaryService", &draft.canary.canary_service),
+    ];
     for (field, name) in services.into_iter().filter(|(_, name)| !name.is_empty()) {
         problems.extend(service(draft, field, name));
     }
     problems.extend(routes(draft));
     let templates = validate_templates(&draft.rollout, &draft.seen.answers);
-    problems.extend(templates.into_iter().map(|(field, message)| Problem { field, message }));
+    problems.extend(
+        templates
+            .into_iter()
+            .map(|(field, message)| Problem { field, message }),
+    );
     problems
 }
 
@@ -47,20 +54,34 @@ fn service(draft: &Draft, field: &str, name: &str) -> Option<Problem> {
 /// Why a Service cannot be driven by this Rollout.
 fn unfit(draft: &Draft, service: &Service) -> Option<String> {
     let (name, rollout) = (&service.metadata.name, &draft.rollout.metadata.name);
-    if service.metadata.annotation(annotation::MANAGED_BY).is_some_and(|owner| owner != rollout) {
+    if service
+        .metadata
+        .annotation(annotation::MANAGED_BY)
+        .is_some_and(|owner| owner != rollout)
+    {
         return Some(format!("Service \"{name}\" is managed by another Rollout"));
     }
     let template = draft.rollout.spec.template.as_ref()?;
     let labels: Vec<_> = crate::api::template::labels(template).collect();
-    let mut selector = service.selector.iter().filter(|(key, _)| key.as_str() != label::POD_HASH);
+    let mut selector = service
+        .selector
+        .iter()
+        .filter(|(key, _)| key.as_str() != label::POD_HASH);
     let wrong = selector.find(|(key, value)| !labels.contains(&(key.as_str(), value.as_str())));
     wrong.map(|(key, _)| format!("Service \"{name}\" has unmatch label \"{key}\" in rollout"))
 }
 
 fn routes(draft: &Draft) -> Vec<Problem> {
     let field = format!("{CANARY}.trafficRouting");
-    let backends = Backends { canary: &draft.canary.canary_service, stable: &draft.canary.stable_service };
-    let check = |key: &crate::base::object::Key| match draft.seen.answers.get(&Question::HttpRoute(key.clone())) {
+    let backends = Backends {
+        canary: &draft.canary.canary_service,
+        stable: &draft.canary.stable_service,
+    };
+    let check = |key: &crate::base::object::Key| match draft
+        .seen
+        .answers
+        .get(&Question::HttpRoute(key.clone()))
+    {
         Some(Answer::Route(route)) if !gateway_api::weights(route, backends).is_empty() => None,
         Some(Answer::Route(_)) => problem(
             field.clone(),
@@ -70,7 +91,10 @@ fn routes(draft: &Draft) -> Vec<Problem> {
                 backends.stable, backends.canary
             ),
         ),
-        Some(Answer::Unknown(why)) => problem(field.clone(), format!("HTTPRoute \"{key}\" cannot be read: {why}")),
+        Some(Answer::Unknown(why)) => problem(
+            field.clone(),
+            format!("HTTPRoute \"{key}\" cannot be read: {why}"),
+        ),
         _ => problem(field.clone(), format!("HTTPRoute \"{key}\" not found")),
     };
     traffic::routes(draft).iter().filter_map(check).collect()
@@ -78,14 +102,24 @@ fn routes(draft: &Draft) -> Vec<Problem> {
 
 /// Marks the Rollout as invalid; nothing else is done for it.
 pub fn mark(draft: &mut Draft, problems: &[Problem]) {
-    let list: Vec<String> = problems.iter().map(|problem| format!("{}: {}", problem.field, problem.message)).collect();
+    let list: Vec<String> = problems
+        .iter()
+        .map(|problem| format!("{}: {}", problem.field, problem.message))
+        .collect();
     let name = &draft.rollout.metadata.name;
     let message = format!("The Rollout \"{name}\" is invalid: {}", list.join("; "));
     let now = Time::new(draft.now);
     let mut next = draft.rollout.status.clone();
     let known = conditions::get(&next, condition::INVALID_SPEC).is_some_and(|known| known.message == message);
     if !known {
-        conditions::replace(&mut next, now, condition::INVALID_SPEC, "True", reason::INVALID_SPEC, &message);
+        conditions::replace(
+            &mut next,
+            now,
+            condition::INVALID_SPEC,
+            "True",
+            reason::INVALID_SPEC,
+            &message,
+        );
         draft.note(Note::warning(reason::INVALID_SPEC, message));
     }
     status::seal(draft, &mut next);
