@@ -29,6 +29,42 @@ pub const WRITE_TIMEOUT_SECONDS: u64 = 15;
 /// Messages waiting for Slack.
 pub const OUTBOX_LEN_MAX: usize = 10_000;
 
+/// Passes over Rollouts at the same time; the same again over AnalysisRuns.
+pub const PASSES_IN_FLIGHT_MAX: usize = 64;
+/// First and longest wait of an object whose pass failed.
+pub const RETRY_MILLIS_MIN: u64 = 10;
+pub const RETRY_MILLIS_MAX: u64 = 30_000;
+/// Passes over one object: so many at once, then one per interval. Two actors that undo each other's work stay affordable.
+pub const PASSES_BURST_MAX: u32 = 20;
+pub const PASS_INTERVAL_MILLIS: u64 = 200;
+/// Seconds that a pass waits for the caches to show what the last one wrote before it goes on regardless.
+pub const WATERMARK_SECONDS_MAX: u64 = 10;
+/// Objects per page of a list.
+pub const LIST_PAGE_LEN: u32 = 100;
+/// Seconds after which a watch is opened anew; a silent dead connection is noticed then.
+pub const WATCH_SECONDS: u32 = 240;
+/// Waits between attempts to open a watch.
+pub const WATCH_RETRY_MILLIS_MIN: u64 = 250;
+pub const WATCH_RETRY_MILLIS_MAX: u64 = 5_000;
+/// Seconds between looks for a kind that is not installed, and between log lines about it.
+pub const KIND_PROBE_SECONDS: u64 = 30;
+/// Events waiting to be published; more are dropped.
+pub const EVENTS_LEN_MAX: usize = 2_000;
+/// Repeats of an Event within this time count up the one that exists.
+pub const EVENT_REPEAT_SECONDS: i64 = 600;
+/// Characters of an Event's message (the API server refuses more than 1,024 bytes).
+pub const EVENT_MESSAGE_BYTES_MAX: usize = 1_024;
+/// Redirects that a metric provider may answer with, all to its own host.
+pub const REDIRECTS_MAX: usize = 3;
+/// Lease of the leader, time it may go on without renewing it, and pause between attempts (Argo Rollouts' defaults).
+pub const LEASE_SECONDS: i64 = 15;
+pub const LEASE_RENEW_SECONDS_MAX: u64 = 10;
+pub const LEASE_RETRY_SECONDS: u64 = 2;
+/// Seconds that passes in flight may take to finish after a stop was asked for.
+pub const DRAIN_SECONDS_MAX: u64 = 10;
+
+const _: () = assert!((LEASE_RENEW_SECONDS_MAX as i64) < LEASE_SECONDS);
+const _: () = assert!(RETRY_MILLIS_MIN < RETRY_MILLIS_MAX && WATCH_RETRY_MILLIS_MIN < WATCH_RETRY_MILLIS_MAX);
 const _: () = assert!(PROBES_PER_HOST_MAX <= PROBES_IN_FLIGHT_MAX);
 
 /// The longest time that a timer is trusted without looking at the world again (Argo Rollouts' resync period).

@@ -1,5 +1,6 @@
 //! The vocabulary of the house. Imports nothing of ours, decides nothing.
 
+pub mod clock;
 pub mod gotime;
 pub mod json;
 pub mod limits;
@@ -8,3 +9,4 @@ pub mod object;
 pub mod percent;
 pub mod reading;
 pub mod secret;
+pub mod seed;

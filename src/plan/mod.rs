@@ -6,6 +6,7 @@
 pub mod action;
 pub mod analysis;
 pub mod announcement;
+pub mod lease;
 pub mod note;
 pub mod question;
 pub mod replica_set;

@@ -1,0 +1,271 @@
+//! The only place that writes to Kubernetes.
+//!
+//! Each write carries its guard, a time limit and one field manager. The actions of a plan go out one after the other; the first that
+//! fails ends it. Whether this replica still leads is asked before every one.
+
+use crate::base::object::{Key, Kind};
+use crate::base::{limits, names};
+use crate::controller::error::{Error, Target};
+use crate::controller::kinds;
+use crate::controller::metrics::Metrics;
+use crate::controller::watch::chain;
+use crate::plan::{Action, Guard, Verb};
+use kube::Client;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::client::Body;
+use kube::core::Request;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// An HTTP request to the API server.
+pub type ApiRequest = axum::http::Request<Vec<u8>>;
+
+/// Sends requests to the API server and says in our words what came of them.
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    metrics: Arc<Metrics>,
+}
+
+/// Identity and version of an object after a write.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    pub uid: String,
+    pub version: String,
+}
+
+/// A write that succeeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    pub kind: Kind,
+    pub key: Key,
+    pub verb: Verb,
+    pub stamp: Stamp,
+}
+
+/// What came of a plan's actions.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub written: Vec<Written>,
+    pub failure: Option<Error>,
+}
+
+/// Carries out plans.
+#[derive(Clone)]
+pub struct Actor {
+    writer: Writer,
+    leads: Arc<dyn Fn() -> bool + Send + Sync>,
+}
+
+impl Writer {
+    pub fn new(client: Client, metrics: Arc<Metrics>) -> Self {
+        Self { client, metrics }
+    }
+
+    /// Sends one request. The answer is the object after the write, or whatever the API server says to a delete.
+    pub async fn send(
+        &self,
+        target: &Target,
+        request: Result<ApiRequest, kube::core::request::Error>,
+    ) -> Result<Value, Error> {
+        let request = request.map_err(|error| Error::Bug(format!("{target}: {error}")))?;
+        let seconds = limits::WRITE_TIMEOUT_SECONDS;
+        let answered = timeout(Duration::from_secs(seconds), self.exchange(target, request)).await;
+        let (code, result) = match answered {
+            Ok((code, result)) => (code, result),
+            Err(_) => {
+                let target = target.clone();
+                ("timeout".to_owned(), Err(Error::Timeout { target, seconds }))
+            }
+        };
+        let labels = [target.resource.as_str(), target.verb, code.as_str()];
+        self.metrics.writes.with_label_values(&labels).inc();
+        result
+    }
+
+    async fn exchange(&self, target: &Target, request: ApiRequest) -> (String, Result<Value, Error>) {
+        let unreachable = |error: kube::Error| Error::Unreachable {
+            target: target.clone(),
+            message: chain(&error),
+        };
+        let response = match self.client.send(request.map(Body::from)).await {
+            Ok(response) => response,
+            Err(error) => return ("unreachable".into(), Err(unreachable(error))),
+        };
+        let code = response.status().as_u16();
+        let retry_after = response
+            .headers()
+            .get("retry-after")
+            .and_then(|value| value.to_str().ok()?.parse().ok());
+        let body = match response.into_body().collect_bytes().await {
+            Ok(body) => body,
+            Err(error) => return ("unreachable".into(), Err(unreachable(error))),
+        };
+        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let result = match code {
+            200..=299 => Ok(json),
+            _ => {
+                let fallback = String::from_utf8_lossy(&body);
+                Err(refusal(target.clone(), code, &json, fallback.trim(), retry_after))
+            }
+        };
+        (code.to_string(), result)
+    }
+}
+
+/// What an answer other than success means.
+fn refusal(target: Target, code: u16, status: &Value, fallback: &str, retry_after: Option<u64>) -> Error {
+    let reason = status["reason"].as_str().unwrap_or_default();
+    let message = status["message"].as_str().unwrap_or(fallback);
+    let message = limits::clip(message, limits::STATUS_MESSAGE_CHARS_MAX);
+    match code {
+        409 if reason == "AlreadyExists" => Error::AlreadyExists(target),
+        409 => Error::Conflict(target),
+        404 | 410 if target.verb != "create" => Error::Gone(target),
+        429 => {
+            let seconds = retry_after.or_else(|| status.pointer("/details/retryAfterSeconds")?.as_u64());
+            let after = Duration::from_secs(seconds.unwrap_or(1));
+            Error::Throttled { target, after }
+        }
+        403 => Error::Forbidden { target, message },
+        400 | 413 | 422 => Error::Refused { target, message },
+        _ => Error::Server {
+            target,
+            code,
+            message,
+        },
+    }
+}
+
+impl Actor {
+    /// `leads` tells whether this replica leads, at the moment it is asked.
+    pub fn new(writer: Writer, leads: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
+        Self { writer, leads }
+    }
+
+    /// Carries out the actions in order until one fails.
+    pub async fn carry_out(&self, actions: &[Action]) -> Done {
+        let mut done = Done::default();
+        // What our own writes of this plan returned: a later write to the same object is guarded by that.
+        let mut stamps: BTreeMap<(Kind, Key), Stamp> = BTreeMap::new();
+        for action in actions {
+            let id = (action.kind, action.key.clone());
+            match self.carry_out_one(action, stamps.get(&id)).await {
+                Ok(stamp) => {
+                    stamps.insert(id, stamp.clone());
+                    done.written.push(Written {
+                        kind: action.kind,
+                        key: action.key.clone(),
+                        verb: action.verb,
+                        stamp,
+                    });
+                }
+                Err(error) => {
+                    done.failure = Some(error);
+                    break;
+                }
+            }
+        }
+        done
+    }
+
+    async fn carry_out_one(&self, action: &Action, earlier: Option<&Stamp>) -> Result<Stamp, Error> {
+        let verb = kinds::verb_name(action.verb);
+        let target = Target::new(verb, kinds::resource_name(action.kind, action.verb), &action.key);
+        if !kinds::WRITES.contains(&(action.kind, action.verb)) {
+            return Err(Error::Bug(format!("{target} is not a write that Serin makes")));
+        }
+        let guard = match (earlier, &action.guard) {
+            (Some(stamp), _) => Some(stamp.clone()),
+            (
+                None,
+                Guard::Seen {
+                    uid,
+                    resource_version,
+                },
+            ) => Some(Stamp {
+                uid: uid.clone(),
+                version: resource_version.clone(),
+            }),
+            (None, Guard::Absent) => None,
+        };
+        let request = match (action.verb, &guard) {
+            (Verb::Create, None) => create(action),
+            (Verb::Patch | Verb::PatchStatus, Some(guard)) => patch(action, guard),
+            (Verb::Delete, Some(guard)) => delete(action, guard),
+            _ => {
+                return Err(Error::Bug(format!(
+                    "{target} has a guard that does not fit: {:?}",
+                    action.guard
+                )));
+            }
+        };
+        if !(self.leads)() {
+            return Err(Error::NotLeader(target));
+        }
+        let answer = match self.writer.send(&target, request).await {
+            // It is gone, as the plan wants it.
+            Err(Error::Gone(_)) if action.verb == Verb::Delete => return Ok(guard.unwrap_or_default()),
+            answer => answer?,
+        };
+        match action.verb {
+            Verb::Delete => Ok(guard.unwrap_or_default()),
+            _ => Ok(stamp(&answer)),
+        }
+    }
+}
+
+fn stamp(object: &Value) -> Stamp {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default().to_owned();
+    Stamp {
+        uid: text("uid"),
+        version: text("resourceVersion"),
+    }
+}
+
+type Built = Result<ApiRequest, kube::core::request::Error>;
+
+fn create(action: &Action) -> Built {
+    let params = PostParams {
+        field_manager: Some(names::FIELD_MANAGER.into()),
+        ..PostParams::default()
+    };
+    let path = kinds::collection_path(action.kind, &action.key.namespace);
+    let mut body = action.body.clone();
+    body["apiVersion"] = json!(action.kind.api_version());
+    body["kind"] = json!(action.kind.name());
+    Request::new(path).create(&params, body.to_string().into_bytes())
+}
+
+/// uid and resourceVersion go into the body: the API server refuses the patch with a conflict when the object has others.
+fn patch(action: &Action, guard: &Stamp) -> Built {
+    let mut body = action.body.clone();
+    body["metadata"]["uid"] = json!(guard.uid);
+    body["metadata"]["resourceVersion"] = json!(guard.version);
+    let params = PatchParams {
+        field_manager: Some(names::FIELD_MANAGER.into()),
+        ..PatchParams::default()
+    };
+    let request = Request::new(kinds::collection_path(action.kind, &action.key.namespace));
+    match action.verb {
+        Verb::PatchStatus => {
+            request.patch_subresource("status", &action.key.name, &params, &Patch::Merge(body))
+        }
+        _ => request.patch(&action.key.name, &params, &Patch::Merge(body)),
+    }
+}
+
+fn delete(action: &Action, guard: &Stamp) -> Built {
+    let params = DeleteParams {
+        propagation_policy: Some(PropagationPolicy::Background),
+        preconditions: Some(Preconditions {
+            uid: Some(guard.uid.clone()),
+            resource_version: Some(guard.version.clone()),
+        }),
+        ..DeleteParams::default()
+    };
+    Request::new(kinds::collection_path(action.kind, &action.key.namespace)).delete(&action.key.name, &params)
+}

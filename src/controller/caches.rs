@@ -1,0 +1,213 @@
+//! What the API server holds, as far as decisions need it: one store per kind, who owns what, and who asked about what.
+//!
+//! Every change tells which Rollouts and AnalysisRuns it concerns. Knows nothing of watches; [`super::watch`] feeds it.
+
+use crate::api::analysis_run::AnalysisRun;
+use crate::api::rollout::Rollout;
+use crate::base::object::{Key, Kind};
+use crate::controller::cached::Seen;
+use crate::controller::stores::{Stored, Stores, kind_of, older};
+use crate::plan::{Answer, Question, ReplicaSet};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::watch;
+
+/// An object whose pass is due.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kick {
+    Rollout(Key),
+    Run(Key),
+}
+
+/// How far the cache of one kind is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sync {
+    /// Not read yet; why, for people.
+    Waiting(String),
+    /// Read whole once, and followed since.
+    Synced,
+    /// The kind is not installed, and does not have to be; why, for people.
+    Absent(String),
+}
+
+/// Shared by the watches that fill it and the passes that read it.
+pub struct Caches {
+    stores: RwLock<Stores>,
+    /// Empty when every kind that must be installed has been read; else what is missing, for people.
+    missing: watch::Sender<String>,
+}
+
+/// A Rollout and everything it owns, sorted by name.
+pub struct Family {
+    pub rollout: Arc<Rollout>,
+    pub replica_sets: Vec<Arc<ReplicaSet>>,
+    pub runs: Vec<Arc<AnalysisRun>>,
+}
+
+/// An object that cannot be decoded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    pub kind: Kind,
+    pub key: Key,
+    pub uid: String,
+    pub version: String,
+    pub message: String,
+}
+
+impl Caches {
+    /// Caches of these kinds; passes wait until all but HTTPRoutes have been read.
+    pub fn new(kinds: &[Kind]) -> Self {
+        let mut stores = Stores::default();
+        stores.sync = kinds
+            .iter()
+            .map(|kind| (*kind, Sync::Waiting("not read yet".into())))
+            .collect();
+        let missing = watch::Sender::new(stores.missing());
+        Self {
+            stores: RwLock::new(stores),
+            missing,
+        }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Stores> {
+        self.stores.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Stores> {
+        self.stores.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What keeps the caches from being complete; empty when nothing does.
+    pub fn missing(&self) -> watch::Receiver<String> {
+        self.missing.subscribe()
+    }
+
+    pub fn set_sync(&self, kind: Kind, sync: Sync) -> Vec<Kick> {
+        let mut stores = self.write();
+        let before = stores.sync.insert(kind, sync.clone());
+        self.missing.send_replace(stores.missing());
+        if before == Some(sync) {
+            return Vec::new();
+        }
+        let of_kind = stores
+            .askers
+            .keys()
+            .filter(|question| kind_of(question) == kind)
+            .cloned();
+        let questions: Vec<_> = of_kind.collect();
+        questions
+            .iter()
+            .flat_map(|question| stores.askers_of(question))
+            .collect()
+    }
+
+    /// A list of the kind begins: what it does not name is gone when it ends.
+    pub fn begin_list(&self, kind: Kind) {
+        self.write().listed.insert(kind, BTreeSet::new());
+    }
+
+    /// An object of a list. The list is the whole truth, so even an older version replaces what is cached.
+    pub fn list<T: Stored>(&self, kind: Kind, seen: Seen<T>) -> Vec<Kick> {
+        let mut stores = self.write();
+        if let Some(listed) = stores.listed.get_mut(&kind) {
+            listed.insert(seen.key());
+        }
+        stores.put(kind, seen)
+    }
+
+    /// The list is complete.
+    pub fn end_list<T: Stored>(&self, kind: Kind) -> Vec<Kick> {
+        let mut stores = self.write();
+        let listed = stores.listed.remove(&kind).unwrap_or_default();
+        let gone = T::store(&stores, kind).keys().filter(|key| !listed.contains(key));
+        let gone: Vec<Key> = gone.cloned().collect();
+        let kicks = gone
+            .iter()
+            .flat_map(|key| stores.remove::<T>(kind, key))
+            .collect();
+        drop(stores);
+        self.set_sync(kind, Sync::Synced);
+        kicks
+    }
+
+    /// A change told by a watch. One that is older than what is cached is left out: a watch may repeat itself.
+    pub fn change<T: Stored>(&self, kind: Kind, seen: Seen<T>) -> Vec<Kick> {
+        let mut stores = self.write();
+        let cached = T::store(&stores, kind).get(&seen.key());
+        if cached.is_some_and(|cached| cached.uid == seen.uid() && older(&seen.version(), &cached.version)) {
+            return Vec::new();
+        }
+        stores.put(kind, seen)
+    }
+
+    pub fn delete<T: Stored>(&self, kind: Kind, key: &Key) -> Vec<Kick> {
+        self.write().remove::<T>(kind, key)
+    }
+
+    /// Remembers what `rollout` asked about, so that changes there concern it. True when it asked about HTTPRoutes.
+    pub fn ask(&self, rollout: &Key, questions: BTreeSet<Question>) -> bool {
+        let routes = questions
+            .iter()
+            .any(|question| matches!(question, Question::HttpRoute(_)));
+        if self.read().asked.get(rollout) == Some(&questions) {
+            return routes;
+        }
+        self.write().set_asked(rollout, questions);
+        routes
+    }
+
+    /// True while any Rollout asks about HTTPRoutes.
+    pub fn asks_for_routes(&self) -> bool {
+        self.read()
+            .askers
+            .keys()
+            .any(|question| matches!(question, Question::HttpRoute(_)))
+    }
+
+    pub fn answer(&self, question: &Question) -> Answer {
+        self.read().answer(question)
+    }
+
+    /// The Rollout with everything it owns. `Err` when any of that cannot be decoded: deciding without it could create it twice.
+    pub fn family(&self, key: &Key) -> Option<Result<Family, Broken>> {
+        let stores = self.read();
+        let cached = stores.rollouts.get(key)?;
+        Some(match &cached.object {
+            Ok(rollout) => stores.family(rollout, &cached.uid),
+            Err(message) => Err(cached.broken(Kind::Rollout, key, message)),
+        })
+    }
+
+    pub fn run(&self, key: &Key) -> Option<Result<Arc<AnalysisRun>, Broken>> {
+        let stores = self.read();
+        let cached = stores.runs.get(key)?;
+        Some(match &cached.object {
+            Ok(run) => Ok(Arc::clone(run)),
+            Err(message) => Err(cached.broken(Kind::AnalysisRun, key, message)),
+        })
+    }
+
+    /// uid and resourceVersion of an object, and whether it is being deleted.
+    pub fn version(&self, kind: Kind, key: &Key) -> Option<(String, String, bool)> {
+        self.read().version(kind, key)
+    }
+
+    /// Every Rollout and AnalysisRun.
+    pub fn all(&self) -> Vec<Kick> {
+        let stores = self.read();
+        let rollouts = stores.rollouts.keys().cloned().map(Kick::Rollout);
+        rollouts
+            .chain(stores.runs.keys().cloned().map(Kick::Run))
+            .collect()
+    }
+
+    /// Every readable Rollout, for the metrics.
+    pub fn rollouts(&self) -> Vec<Arc<Rollout>> {
+        let stores = self.read();
+        let readable = stores
+            .rollouts
+            .values()
+            .filter_map(|cached| cached.object.as_ref().ok());
+        readable.map(Arc::clone).collect()
+    }
+}

@@ -1,0 +1,237 @@
+//! What the process counts about itself, in Prometheus' format. Argo Rollouts' names are kept where both count the same thing.
+
+use crate::api::rollout::Rollout;
+use crate::base::names::{condition, reason};
+use crate::base::object::Key;
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+use std::sync::Arc;
+
+/// Label pairs that name an object.
+const OBJECT: [&str; 2] = ["namespace", "name"];
+
+pub struct Metrics {
+    registry: Registry,
+    pub reconciles: IntCounterVec,
+    pub reconcile_seconds: HistogramVec,
+    pub reconcile_errors: IntCounterVec,
+    pub errors: IntCounterVec,
+    pub run_reconcile_errors: IntCounterVec,
+    pub writes: IntCounterVec,
+    pub measurements: IntCounterVec,
+    pub measurement_late_seconds: Histogram,
+    pub measurements_in_flight: IntGauge,
+    pub queue_depth: IntGaugeVec,
+    pub leader: IntGauge,
+    pub watch_restarts: IntCounterVec,
+    pub watermark_timeouts: IntCounter,
+    pub events: IntCounterVec,
+    pub announcements: IntCounterVec,
+    rollout_info: IntGaugeVec,
+}
+
+impl Metrics {
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        Ok(Self {
+            reconciles: counters(r, "serin_passes_total", "Passes by kind of object.", &["kind"])?,
+            reconcile_seconds: reconcile_seconds(r)?,
+            reconcile_errors: counters(
+                r,
+                "rollout_reconcile_error",
+                "Failed passes over a Rollout.",
+                &OBJECT,
+            )?,
+            run_reconcile_errors: counters(
+                r,
+                "analysis_run_reconcile_error",
+                "Failed passes over an AnalysisRun.",
+                &OBJECT,
+            )?,
+            errors: counters(
+                r,
+                "serin_errors_total",
+                "Failed passes by category.",
+                &["category"],
+            )?,
+            writes: counters(
+                r,
+                "serin_writes_total",
+                "Writes to the API server by resource, verb and HTTP status code.",
+                &["resource", "verb", "code"],
+            )?,
+            measurements: counters(
+                r,
+                "serin_measurements_total",
+                "Measurements that ended, by outcome (answered or error).",
+                &["outcome"],
+            )?,
+            measurement_late_seconds: late_seconds(r)?,
+            measurements_in_flight: gauge(
+                r,
+                "serin_measurements_in_flight",
+                "Measurements asked for and not ended, waiting ones included.",
+            )?,
+            queue_depth: gauges(r, "serin_queue_depth", "Objects waiting for a pass.", &["kind"])?,
+            leader: gauge(r, "serin_leader", "1 while this replica leads.")?,
+            watch_restarts: counters(
+                r,
+                "serin_watch_errors_total",
+                "Errors of watches, each followed by a new attempt.",
+                &["kind"],
+            )?,
+            watermark_timeouts: counter(
+                r,
+                "serin_watermark_timeouts_total",
+                "Passes that went on before the cache showed the last write.",
+            )?,
+            events: counters(
+                r,
+                "serin_events_total",
+                "Events by outcome (published, counted, dropped or failed).",
+                &["outcome"],
+            )?,
+            announcements: counters(
+                r,
+                "serin_announcements_total",
+                "Announcements handed to Slack, by moment.",
+                &["moment"],
+            )?,
+            rollout_info: gauges(
+                r,
+                "rollout_info",
+                "Rollouts by strategy and phase.",
+                &["namespace", "name", "strategy", "traffic_router", "phase"],
+            )?,
+            registry,
+        })
+    }
+
+    /// The registry, for parts that count things of their own.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Forgets the series of an object that is gone, so that the number of series follows the number of objects.
+    pub fn forget(&self, key: &Key) {
+        let labels = [key.namespace.as_str(), key.name.as_str()];
+        // An error means that there was no such series.
+        let _ = self.reconcile_seconds.remove_label_values(&labels);
+        let _ = self.reconcile_errors.remove_label_values(&labels);
+        let _ = self.run_reconcile_errors.remove_label_values(&labels);
+    }
+
+    /// Everything in Prometheus' text format.
+    pub fn text(&self, rollouts: &[Arc<Rollout>]) -> Result<Vec<u8>, prometheus::Error> {
+        self.rollout_info.reset();
+        for rollout in rollouts {
+            let (meta, strategy) = (&rollout.metadata, strategy(rollout));
+            let labels = [&meta.namespace, &meta.name, strategy.as_str(), "", phase(rollout)];
+            self.rollout_info.with_label_values(&labels).set(1);
+        }
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        Ok(text)
+    }
+}
+
+/// The name of the strategy as the manifest spells it.
+fn strategy(rollout: &Rollout) -> String {
+    let named = serde_json::to_value(&rollout.spec.strategy).ok();
+    let name = named
+        .as_ref()
+        .and_then(|named| named.as_object()?.keys().next().cloned());
+    name.unwrap_or_else(|| "none".into())
+}
+
+/// Argo Rollouts' phase label: an invalid spec wins, else the reason of the Progressing condition decides.
+fn phase(rollout: &Rollout) -> &'static str {
+    let conditions = &rollout.status.conditions;
+    let of_type = |name: &str| conditions.iter().find(|condition| condition.type_ == name);
+    if of_type(condition::INVALID_SPEC).is_some() {
+        return "InvalidSpec";
+    }
+    match of_type(condition::PROGRESSING).map_or("", |progressing| progressing.reason.as_str()) {
+        reason::NEW_REPLICA_SET_AVAILABLE => "Completed",
+        reason::ROLLOUT_PAUSED => "Paused",
+        reason::REPLICA_SET_CREATE_ERROR => "Error",
+        reason::PROGRESS_DEADLINE_EXCEEDED => "Timeout",
+        reason::ROLLOUT_ABORTED => "Abort",
+        _ => "Progressing",
+    }
+}
+
+fn counters(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntCounterVec, prometheus::Error> {
+    let vec = IntCounterVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(vec.clone()))?;
+    Ok(vec)
+}
+
+fn counter(registry: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+    let counter = IntCounter::new(name, help)?;
+    registry.register(Box::new(counter.clone()))?;
+    Ok(counter)
+}
+
+fn gauges(
+    registry: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> Result<IntGaugeVec, prometheus::Error> {
+    let vec = IntGaugeVec::new(Opts::new(name, help), labels)?;
+    registry.register(Box::new(vec.clone()))?;
+    Ok(vec)
+}
+
+fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+    let gauge = IntGauge::new(name, help)?;
+    registry.register(Box::new(gauge.clone()))?;
+    Ok(gauge)
+}
+
+fn reconcile_seconds(registry: &Registry) -> Result<HistogramVec, prometheus::Error> {
+    let opts = HistogramOpts::new("rollout_reconcile", "Seconds of a pass over a Rollout.");
+    let vec = HistogramVec::new(opts.buckets(vec![0.01, 0.15, 0.25, 0.5, 1.0]), &OBJECT)?;
+    registry.register(Box::new(vec.clone()))?;
+    Ok(vec)
+}
+
+fn late_seconds(registry: &Registry) -> Result<Histogram, prometheus::Error> {
+    let opts = HistogramOpts::new(
+        "serin_measurement_late_seconds",
+        "Seconds between the moment a measurement was due and the moment its request went out.",
+    );
+    let histogram =
+        Histogram::with_opts(opts.buckets(vec![0.01, 0.1, 0.5, 1.0, 5.0, 15.0, 30.0, 60.0, 300.0]))?;
+    registry.register(Box::new(histogram.clone()))?;
+    Ok(histogram)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn rollouts_show_with_strategy_and_phase() {
+        let metrics = Metrics::new().unwrap();
+        let rollout: Rollout = serde_json::from_value(json!({
+            "metadata": {"namespace": "shop", "name": "web"},
+            "spec": {"strategy": {"canary": {}}},
+            "status": {"conditions": [{"type": "Progressing", "status": "True", "reason": "RolloutPaused"}]}
+        }))
+        .unwrap();
+        let text = String::from_utf8(metrics.text(&[Arc::new(rollout)]).unwrap()).unwrap();
+        let line = r#"rollout_info{name="web",namespace="shop",phase="Paused",strategy="canary",traffic_router=""} 1"#;
+        assert!(text.contains(line), "{text}");
+    }
+}

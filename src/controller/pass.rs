@@ -1,0 +1,373 @@
+//! One pass over one object: look, decide, act, tell. Decisions are the core's; here is only the order of things.
+//!
+//! Whatever goes wrong in a pass, a panic included, costs that object only.
+
+use crate::api::rollout::Rollout;
+use crate::base::clock::Clock;
+use crate::base::limits;
+use crate::base::names::reason;
+use crate::base::object::{Key, Kind};
+use crate::controller::act::Actor;
+use crate::controller::caches::{Broken, Caches, Family, Kick};
+use crate::controller::error::{Error, Retry};
+use crate::controller::events::{Events, Involved};
+use crate::controller::metrics::Metrics;
+use crate::controller::probe::Prober;
+use crate::controller::queue::Next;
+use crate::controller::watermark::{Gate, Watermark};
+use crate::plan::{Announcement, Answers, Note, Observed, Plan, Question, Verb, rollout};
+use futures::FutureExt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Tells people. Must not block: it is called within a pass.
+pub trait Announce: Send + Sync {
+    fn send(&self, announcement: Announcement);
+}
+
+/// The two decisions, so that tests can put others in their place.
+#[derive(Clone, Copy)]
+pub struct Core {
+    pub survey: fn(&Observed) -> Vec<Question>,
+    pub plan: fn(&Observed, chrono::DateTime<chrono::Utc>) -> Plan,
+    pub plan_run: fn(
+        &crate::plan::analysis::RunObserved,
+        chrono::DateTime<chrono::Utc>,
+    ) -> crate::plan::analysis::RunPlan,
+}
+
+impl Default for Core {
+    fn default() -> Self {
+        Self {
+            survey: rollout::survey,
+            plan: rollout::plan,
+            plan_run: crate::plan::analysis::plan_run,
+        }
+    }
+}
+
+/// Everything that a pass uses.
+pub struct Shell {
+    pub core: Core,
+    pub clock: Clock,
+    pub caches: Arc<Caches>,
+    pub watermark: Watermark,
+    pub actor: Actor,
+    pub events: Events,
+    pub prober: Arc<Prober>,
+    pub metrics: Arc<Metrics>,
+    pub announce: Arc<dyn Announce>,
+    pub instance_id: String,
+    pub route_wanted: Arc<Notify>,
+    pub memory: Memory,
+}
+
+/// What is remembered between passes for the sake of manners; losing it changes no decision.
+#[derive(Default)]
+pub struct Memory(Mutex<BTreeMap<Kick, Remembered>>);
+
+#[derive(Default)]
+struct Remembered {
+    status_written: Option<Instant>,
+    failure: String,
+    failures_in_a_row: u32,
+}
+
+/// A pass that failed.
+pub struct Failed {
+    pub error: Error,
+    pub involved: Involved,
+}
+
+/// An object that exists already is in the cache a moment later; only when it still is not, somebody has to look.
+const EXISTS_TOLD_AFTER: u32 = 3;
+
+/// Runs one pass and says when the next is due.
+pub async fn pass(shell: Arc<Shell>, subject: Kick) -> Next {
+    let began = Instant::now();
+    let attempt = async {
+        match &subject {
+            Kick::Rollout(key) => rollout_pass(&shell, key).await,
+            Kick::Run(key) => super::analysis::run_pass(&shell, key).await,
+        }
+    };
+    let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
+    let (kind, key) = name(&subject);
+    shell.metrics.reconciles.with_label_values(&[kind.name()]).inc();
+    if kind == Kind::Rollout {
+        let labels = [key.namespace.as_str(), key.name.as_str()];
+        let seconds = began.elapsed().as_secs_f64();
+        shell
+            .metrics
+            .reconcile_seconds
+            .with_label_values(&labels)
+            .observe(seconds);
+    }
+    match outcome {
+        Ok(Ok(Next::Forget)) => {
+            shell.forget(&subject);
+            Next::Forget
+        }
+        Ok(Ok(next)) => {
+            shell.memory.succeeded(&subject);
+            next
+        }
+        Ok(Err(failed)) => shell.failed(&subject, failed),
+        Err(panic) => {
+            let message = format!("a pass panicked: {}", panic_text(panic.as_ref()));
+            shell.count_failure(&subject, "panic");
+            tracing::error!(kind = kind.name(), object = %key, "{message}");
+            Next::Backoff
+        }
+    }
+}
+
+async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
+    let subject = Kick::Rollout(key.clone());
+    let family = match shell.caches.family(key) {
+        None => return Ok(Next::Forget),
+        Some(Err(broken)) => return Err(broken.into()),
+        Some(Ok(family)) => family,
+    };
+    if let Some(next) = shell.wait_for_caches(&subject) {
+        return Ok(next);
+    }
+    let meta = &family.rollout.metadata;
+    let involved = Involved {
+        kind: Kind::Rollout,
+        key: key.clone(),
+        uid: meta.uid.clone(),
+        version: meta.resource_version.clone(),
+    };
+    let seen = shell.observe(key, &family);
+    let plan = (shell.core.plan)(&seen, shell.clock.now());
+    if let Some(due) = shell.memory.deferred_until(&subject, &plan) {
+        let wake = plan.wake_at.map_or(due, |at| shell.clock.instant_of(at));
+        return Ok(Next::At(due.min(wake)));
+    }
+    shell.carry_out(&subject, involved, plan).await
+}
+
+impl Shell {
+    /// `Some` when the pass has to wait for the caches.
+    pub fn wait_for_caches(&self, subject: &Kick) -> Option<Next> {
+        match self.watermark.gate(subject, &self.caches) {
+            Gate::Open => None,
+            Gate::Wait(until) => Some(Next::At(until)),
+            Gate::Overdue => {
+                let (kind, key) = name(subject);
+                tracing::warn!(kind = kind.name(), object = %key, "the cache does not show the last write; going on without");
+                self.metrics.watermark_timeouts.inc();
+                None
+            }
+        }
+    }
+
+    /// The Rollout, what it owns, and the answers to what the core asks; answers may raise further questions.
+    fn observe(&self, key: &Key, family: &Family) -> Observed {
+        let mut seen = Observed {
+            rollout: Rollout::clone(&family.rollout),
+            replica_sets: family.replica_sets.iter().map(|rs| (**rs).clone()).collect(),
+            analysis_runs: family.runs.iter().map(|run| (**run).clone()).collect(),
+            answers: Answers::default(),
+            instance_id: self.instance_id.clone(),
+        };
+        for _ in 0..limits::SURVEY_ROUNDS_MAX {
+            let mut questions = (self.core.survey)(&seen);
+            questions.retain(|question| seen.answers.get(question).is_none());
+            if questions.is_empty() {
+                break;
+            }
+            let mut asked: BTreeSet<Question> = seen.answers.0.keys().cloned().collect();
+            asked.extend(questions.iter().cloned());
+            // Asked for before it is answered: a change in between must not be missed.
+            if self.caches.ask(key, asked) {
+                self.route_wanted.notify_one();
+            }
+            for question in questions {
+                let answer = self.caches.answer(&question);
+                seen.answers.0.insert(question, answer);
+            }
+        }
+        if seen.answers.0.is_empty() {
+            self.caches.ask(key, BTreeSet::new());
+        }
+        seen
+    }
+
+    /// Acts, remembers what was written, tells, and says when to look again.
+    pub async fn carry_out(&self, subject: &Kick, involved: Involved, plan: Plan) -> Result<Next, Failed> {
+        let done = self.actor.carry_out(&plan.actions).await;
+        if done
+            .written
+            .iter()
+            .any(|written| written.verb == Verb::PatchStatus)
+        {
+            self.memory.status_written(subject);
+        }
+        self.watermark.wrote(subject, done.written);
+        if let Some(error) = done.failure {
+            return Err(Failed { error, involved });
+        }
+        for note in plan.notes {
+            self.events.note(&involved, note, &self.clock);
+        }
+        for announcement in plan.announcements {
+            let moment = format!("{:?}", announcement.moment);
+            let moment = moment.split('(').next().unwrap_or_default().to_lowercase();
+            self.metrics
+                .announcements
+                .with_label_values(&[moment.as_str()])
+                .inc();
+            self.announce.send(announcement);
+        }
+        if !plan.waiting_for.is_empty() {
+            tracing::debug!(kind = involved.kind.name(), object = %involved.key, "waiting for {}", plan.waiting_for);
+        }
+        // Without a time of its own an object is looked at again after the resync time: a lost event must not be lost for good.
+        let resync = self.clock.now() + limits::resync();
+        Ok(Next::At(self.clock.instant_of(plan.wake_at.unwrap_or(resync))))
+    }
+
+    fn failed(&self, subject: &Kick, failed: Failed) -> Next {
+        let Failed { error, involved } = failed;
+        let retry = error.retry();
+        let next = match retry {
+            Retry::Backoff => Next::Backoff,
+            Retry::After(wait) => Next::After(wait),
+            Retry::OnChange => Next::OnChange,
+        };
+        let (kind, object) = (involved.kind.name(), involved.key.to_string());
+        let message = error.to_string();
+        let (repeated, in_a_row) = self.memory.failed(subject, &message);
+        if error.silent() {
+            tracing::debug!(kind, %object, "{message}");
+            return next;
+        }
+        self.count_failure(subject, error.category());
+        let told_before = repeated && retry == Retry::OnChange;
+        let too_early = matches!(error, Error::AlreadyExists(_)) && in_a_row != EXISTS_TOLD_AFTER;
+        if error.concerns_owner() && !told_before && !too_early {
+            self.events.note(&involved, complaint(&error), &self.clock);
+        } else if !repeated {
+            tracing::warn!(kind, %object, "{message}");
+        }
+        next
+    }
+
+    fn count_failure(&self, subject: &Kick, category: &str) {
+        let (kind, key) = name(subject);
+        let labels = [key.namespace.as_str(), key.name.as_str()];
+        self.metrics.errors.with_label_values(&[category]).inc();
+        match kind {
+            Kind::Rollout => self.metrics.reconcile_errors.with_label_values(&labels).inc(),
+            _ => self.metrics.run_reconcile_errors.with_label_values(&labels).inc(),
+        }
+    }
+
+    fn forget(&self, subject: &Kick) {
+        let (_, key) = name(subject);
+        self.watermark.forget(subject);
+        self.memory.forget(subject);
+        self.metrics.forget(key);
+        if matches!(subject, Kick::Run(_)) {
+            self.prober.drop_run(key);
+        }
+    }
+}
+
+impl Memory {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Kick, Remembered>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn status_written(&self, subject: &Kick) {
+        self.lock().entry(subject.clone()).or_default().status_written = Some(Instant::now());
+    }
+
+    /// When a plan that only moves counters may be carried out, if not now.
+    fn deferred_until(&self, subject: &Kick, plan: &Plan) -> Option<Instant> {
+        if !plan.deferrable || plan.actions.is_empty() {
+            return None;
+        }
+        let pause = Duration::from_secs(limits::COUNTER_STATUS_SECONDS_MIN.unsigned_abs());
+        let due = self.lock().get(subject)?.status_written? + pause;
+        (due > Instant::now()).then_some(due)
+    }
+
+    fn succeeded(&self, subject: &Kick) {
+        if let Some(remembered) = self.lock().get_mut(subject) {
+            remembered.failure.clear();
+            remembered.failures_in_a_row = 0;
+        }
+    }
+
+    /// Whether the last failure was the same, and how many there were in a row.
+    fn failed(&self, subject: &Kick, message: &str) -> (bool, u32) {
+        let mut memory = self.lock();
+        let remembered = memory.entry(subject.clone()).or_default();
+        let repeated = remembered.failure == message;
+        remembered.failure = message.to_owned();
+        remembered.failures_in_a_row = remembered.failures_in_a_row.saturating_add(1);
+        (repeated, remembered.failures_in_a_row)
+    }
+
+    fn forget(&self, subject: &Kick) {
+        self.lock().remove(subject);
+    }
+}
+
+impl From<Broken> for Failed {
+    fn from(broken: Broken) -> Self {
+        Self {
+            involved: Involved {
+                kind: broken.kind,
+                key: broken.key.clone(),
+                uid: broken.uid,
+                version: broken.version,
+            },
+            error: Error::Undecodable {
+                kind: broken.kind,
+                key: broken.key,
+                message: broken.message,
+            },
+        }
+    }
+}
+
+/// What the object's owner is told.
+fn complaint(error: &Error) -> Note {
+    match error {
+        Error::Refused { target, .. } | Error::Forbidden { target, .. } | Error::AlreadyExists(target)
+            if target.verb == "create" && target.resource == Kind::ReplicaSet.plural() =>
+        {
+            let name = &target.key.name;
+            Note::warning(
+                reason::REPLICA_SET_CREATE_ERROR,
+                format!("Failed to create new replica set \"{name}\": {error}"),
+            )
+        }
+        Error::Undecodable { .. } => Note::warning(reason::INVALID_SPEC, error.to_string()),
+        _ => Note::warning(
+            "ReconciliationError",
+            format!("Reconciliation failed with error: {error}"),
+        ),
+    }
+}
+
+fn name(subject: &Kick) -> (Kind, &Key) {
+    match subject {
+        Kick::Rollout(key) => (Kind::Rollout, key),
+        Kick::Run(key) => (Kind::AnalysisRun, key),
+    }
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no message")
+}

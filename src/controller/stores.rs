@@ -1,0 +1,363 @@
+//! The stores behind the caches: objects by kind and key, and the indices that say whom a change concerns.
+
+use crate::api::analysis::AnalysisTemplate;
+use crate::api::analysis_run::AnalysisRun;
+use crate::api::rollout::Rollout;
+use crate::base::names;
+use crate::base::object::{Key, Kind, OwnerRef};
+use crate::controller::cached::{Decode, Seen};
+use crate::controller::caches::{Broken, Family, Kick, Sync};
+use crate::controller::selector::selects;
+use crate::plan::question::Service;
+use crate::plan::{Answer, Question, ReplicaSet};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A cached object.
+pub struct Cached<T> {
+    pub uid: String,
+    pub version: String,
+    pub deleting: bool,
+    owner: Option<OwnerRef>,
+    pub object: Result<Arc<T>, String>,
+}
+
+pub type Store<T> = BTreeMap<Key, Cached<T>>;
+
+/// A kind that has a store of its own.
+pub trait Stored: Decode {
+    fn store(stores: &Stores, kind: Kind) -> &Store<Self>;
+    fn store_mut(stores: &mut Stores, kind: Kind) -> &mut Store<Self>;
+}
+
+#[derive(Default)]
+pub struct Stores {
+    pub rollouts: Store<Rollout>,
+    replica_sets: Store<ReplicaSet>,
+    pub runs: Store<AnalysisRun>,
+    templates: Store<AnalysisTemplate>,
+    cluster_templates: Store<AnalysisTemplate>,
+    services: Store<Service>,
+    routes: Store<Value>,
+    /// ReplicaSets and AnalysisRuns by the uid of the owner that controls them.
+    children: BTreeMap<String, BTreeSet<(Kind, Key)>>,
+    /// ReplicaSets that nothing controls, ordered by namespace.
+    orphans: BTreeSet<Key>,
+    pub askers: BTreeMap<Question, BTreeSet<Key>>,
+    pub asked: BTreeMap<Key, BTreeSet<Question>>,
+    /// Keys listed so far, while a kind is being listed anew.
+    pub listed: BTreeMap<Kind, BTreeSet<Key>>,
+    pub sync: BTreeMap<Kind, Sync>,
+}
+
+impl<T> Cached<T> {
+    pub fn broken(&self, kind: Kind, key: &Key, message: &str) -> Broken {
+        Broken {
+            kind,
+            key: key.clone(),
+            uid: self.uid.clone(),
+            version: self.version.clone(),
+            message: message.to_owned(),
+        }
+    }
+}
+
+impl Stores {
+    pub fn missing(&self) -> String {
+        let waiting = |(kind, sync): (&Kind, &Sync)| match sync {
+            Sync::Waiting(why) if *kind != Kind::HttpRoute => Some(format!("{}: {why}", kind.plural())),
+            _ => None,
+        };
+        self.sync
+            .iter()
+            .filter_map(waiting)
+            .collect::<Vec<_>>()
+            .join("; ")
+    }
+
+    pub fn put<T: Stored>(&mut self, kind: Kind, seen: Seen<T>) -> Vec<Kick> {
+        let key = seen.key();
+        let cached = Cached {
+            uid: seen.uid(),
+            version: seen.version(),
+            deleting: seen.deleting,
+            owner: seen.owner,
+            object: seen.object,
+        };
+        let owner = cached.owner.clone();
+        let before = T::store_mut(self, kind).insert(key.clone(), cached);
+        let owner_before = before.and_then(|before| before.owner);
+        self.unlink(kind, &key, owner_before.as_ref());
+        self.link(kind, &key, owner.as_ref());
+        self.concerned(kind, &key, [owner_before, owner])
+    }
+
+    pub fn remove<T: Stored>(&mut self, kind: Kind, key: &Key) -> Vec<Kick> {
+        let Some(before) = T::store(self, kind).get(key) else {
+            return Vec::new();
+        };
+        // Before it goes: an orphan concerns the Rollouts around it.
+        let kicks = self.concerned(kind, key, [before.owner.clone(), None]);
+        let Some(before) = T::store_mut(self, kind).remove(key) else {
+            return Vec::new();
+        };
+        self.unlink(kind, key, before.owner.as_ref());
+        if kind == Kind::Rollout {
+            self.set_asked(key, BTreeSet::new());
+        }
+        kicks
+    }
+
+    fn link(&mut self, kind: Kind, key: &Key, owner: Option<&OwnerRef>) {
+        match (kind, owner) {
+            (Kind::ReplicaSet | Kind::AnalysisRun, Some(owner)) => {
+                let children = self.children.entry(owner.uid.clone()).or_default();
+                children.insert((kind, key.clone()));
+            }
+            (Kind::ReplicaSet, None) => drop(self.orphans.insert(key.clone())),
+            _ => {}
+        }
+    }
+
+    fn unlink(&mut self, kind: Kind, key: &Key, owner: Option<&OwnerRef>) {
+        let Some(owner) = owner else {
+            if kind == Kind::ReplicaSet {
+                self.orphans.remove(key);
+            }
+            return;
+        };
+        let Some(children) = self.children.get_mut(&owner.uid) else {
+            return;
+        };
+        children.remove(&(kind, key.clone()));
+        if children.is_empty() {
+            self.children.remove(&owner.uid);
+        }
+    }
+
+    /// Which passes a change of this object makes due.
+    fn concerned(&self, kind: Kind, key: &Key, owners: [Option<OwnerRef>; 2]) -> Vec<Kick> {
+        let owners = owners.iter().flatten().filter(|owner| is_rollout(owner));
+        let mut kicks: Vec<Kick> = owners
+            .map(|owner| Kick::Rollout(Key::new(&key.namespace, &owner.name)))
+            .collect();
+        match kind {
+            Kind::Rollout => kicks.push(Kick::Rollout(key.clone())),
+            Kind::AnalysisRun => kicks.push(Kick::Run(key.clone())),
+            Kind::ReplicaSet if self.orphans.contains(key) => kicks.extend(self.adopters(key)),
+            Kind::ReplicaSet | Kind::Experiment => {}
+            Kind::Service => kicks.extend(self.askers_of(&Question::Service(key.clone()))),
+            Kind::HttpRoute => kicks.extend(self.askers_of(&Question::HttpRoute(key.clone()))),
+            Kind::AnalysisTemplate | Kind::ClusterAnalysisTemplate => {
+                let cluster_scope = kind == Kind::ClusterAnalysisTemplate;
+                let question = Question::template(&key.namespace, &key.name, cluster_scope);
+                kicks.extend(self.askers_of(&question));
+            }
+        }
+        kicks.dedup();
+        kicks
+    }
+
+    /// Rollouts of the namespace whose selector matches the orphan.
+    fn adopters(&self, orphan: &Key) -> Vec<Kick> {
+        let Some(Ok(replica_set)) = self.replica_sets.get(orphan).map(|cached| &cached.object) else {
+            return Vec::new();
+        };
+        let of_namespace = in_namespace(&self.rollouts, &orphan.namespace);
+        let adopts = |cached: &Cached<Rollout>| {
+            let rollout = cached.object.as_ref().ok();
+            rollout.is_some_and(|rollout| selects(rollout, replica_set))
+        };
+        of_namespace
+            .filter(|(_, cached)| adopts(cached))
+            .map(|(key, _)| Kick::Rollout(key.clone()))
+            .collect()
+    }
+
+    pub fn askers_of(&self, question: &Question) -> Vec<Kick> {
+        let askers = self.askers.get(question).into_iter().flatten();
+        askers.cloned().map(Kick::Rollout).collect()
+    }
+
+    pub fn set_asked(&mut self, rollout: &Key, questions: BTreeSet<Question>) {
+        let before = self.asked.remove(rollout).unwrap_or_default();
+        for question in before.difference(&questions) {
+            let Some(askers) = self.askers.get_mut(question) else {
+                continue;
+            };
+            askers.remove(rollout);
+            if askers.is_empty() {
+                self.askers.remove(question);
+            }
+        }
+        for question in &questions {
+            let askers = self.askers.entry(question.clone()).or_default();
+            askers.insert(rollout.clone());
+        }
+        if !questions.is_empty() {
+            self.asked.insert(rollout.clone(), questions);
+        }
+    }
+
+    pub fn family(&self, rollout: &Arc<Rollout>, uid: &str) -> Result<Family, Broken> {
+        let mut family = Family {
+            rollout: Arc::clone(rollout),
+            replica_sets: Vec::new(),
+            runs: Vec::new(),
+        };
+        for (kind, key) in self.children.get(uid).into_iter().flatten() {
+            match kind {
+                Kind::ReplicaSet => family
+                    .replica_sets
+                    .extend(readable(&self.replica_sets, *kind, key)?),
+                _ => family.runs.extend(readable(&self.runs, *kind, key)?),
+            }
+        }
+        let from = Key::new(&rollout.metadata.namespace, "");
+        let nearby = self
+            .orphans
+            .range(from..)
+            .take_while(|key| key.namespace == rollout.metadata.namespace);
+        for key in nearby {
+            let Some(Ok(orphan)) = self.replica_sets.get(key).map(|cached| &cached.object) else {
+                continue;
+            };
+            if selects(rollout, orphan) {
+                family.replica_sets.push(Arc::clone(orphan));
+            }
+        }
+        family
+            .replica_sets
+            .sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        Ok(family)
+    }
+
+    pub fn answer(&self, question: &Question) -> Answer {
+        let kind = kind_of(question);
+        match self.sync.get(&kind) {
+            Some(Sync::Synced) => {}
+            Some(Sync::Waiting(why) | Sync::Absent(why)) => return Answer::Unknown(why.clone()),
+            None => {
+                let name = kind.name();
+                return Answer::Unknown(format!(
+                    "this controller is limited to one namespace and does not read {name}s"
+                ));
+            }
+        }
+        match question {
+            Question::Service(key) => found(&self.services, key, |service| Answer::Service(service.clone())),
+            Question::HttpRoute(key) => found(&self.routes, key, |route| Answer::Route(route.clone())),
+            Question::AnalysisTemplate(key) => found(&self.templates, key, |t| Answer::Template(t.clone())),
+            Question::ClusterAnalysisTemplate(name) => {
+                found(&self.cluster_templates, &Key::new("", name), |t| {
+                    Answer::Template(t.clone())
+                })
+            }
+        }
+    }
+
+    pub fn version(&self, kind: Kind, key: &Key) -> Option<(String, String, bool)> {
+        fn of<T>(store: &Store<T>, key: &Key) -> Option<(String, String, bool)> {
+            let cached = store.get(key)?;
+            Some((cached.uid.clone(), cached.version.clone(), cached.deleting))
+        }
+        match kind {
+            Kind::Rollout => of(&self.rollouts, key),
+            Kind::ReplicaSet => of(&self.replica_sets, key),
+            Kind::AnalysisRun => of(&self.runs, key),
+            Kind::AnalysisTemplate => of(&self.templates, key),
+            Kind::ClusterAnalysisTemplate => of(&self.cluster_templates, key),
+            Kind::Service => of(&self.services, key),
+            Kind::HttpRoute => of(&self.routes, key),
+            Kind::Experiment => None,
+        }
+    }
+}
+
+fn readable<T>(store: &Store<T>, kind: Kind, key: &Key) -> Result<Option<Arc<T>>, Broken> {
+    let Some(cached) = store.get(key) else {
+        return Ok(None);
+    };
+    match &cached.object {
+        Ok(object) => Ok(Some(Arc::clone(object))),
+        Err(message) => Err(cached.broken(kind, key, message)),
+    }
+}
+
+fn found<T>(store: &Store<T>, key: &Key, answer: impl FnOnce(&T) -> Answer) -> Answer {
+    match store.get(key).map(|cached| &cached.object) {
+        None => Answer::Missing,
+        Some(Ok(object)) => answer(object),
+        Some(Err(message)) => Answer::Unknown(format!("it cannot be read: {message}")),
+    }
+}
+
+fn in_namespace<'a, T>(
+    store: &'a Store<T>,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'a Key, &'a Cached<T>)> {
+    let from = Key::new(namespace, "");
+    store
+        .range(from..)
+        .take_while(move |(key, _)| key.namespace == namespace)
+}
+
+pub fn kind_of(question: &Question) -> Kind {
+    match question {
+        Question::Service(_) => Kind::Service,
+        Question::AnalysisTemplate(_) => Kind::AnalysisTemplate,
+        Question::ClusterAnalysisTemplate(_) => Kind::ClusterAnalysisTemplate,
+        Question::HttpRoute(_) => Kind::HttpRoute,
+    }
+}
+
+fn is_rollout(owner: &OwnerRef) -> bool {
+    let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
+    group == names::GROUP && owner.kind == Kind::Rollout.name()
+}
+
+/// Versions count up per kind; where they are not numbers only equality says anything.
+pub fn older(version: &str, than: &str) -> bool {
+    match (version.parse::<u64>(), than.parse::<u64>()) {
+        (Ok(version), Ok(than)) => version < than,
+        _ => false,
+    }
+}
+
+/// `stored!(Type, field)`: the kind's store is that field.
+macro_rules! stored {
+    ($object:ty, $field:ident) => {
+        impl Stored for $object {
+            fn store(stores: &Stores, _: Kind) -> &Store<Self> {
+                &stores.$field
+            }
+
+            fn store_mut(stores: &mut Stores, _: Kind) -> &mut Store<Self> {
+                &mut stores.$field
+            }
+        }
+    };
+}
+
+stored!(Rollout, rollouts);
+stored!(ReplicaSet, replica_sets);
+stored!(AnalysisRun, runs);
+stored!(Service, services);
+stored!(Value, routes);
+
+impl Stored for AnalysisTemplate {
+    fn store(stores: &Stores, kind: Kind) -> &Store<Self> {
+        match kind {
+            Kind::ClusterAnalysisTemplate => &stores.cluster_templates,
+            _ => &stores.templates,
+        }
+    }
+
+    fn store_mut(stores: &mut Stores, kind: Kind) -> &mut Store<Self> {
+        match kind {
+            Kind::ClusterAnalysisTemplate => &mut stores.cluster_templates,
+            _ => &mut stores.templates,
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! One watch per kind, which feeds the caches. A watch never ends: whatever goes wrong, it says so and tries again.
+
+use crate::api::analysis::AnalysisTemplate;
+use crate::api::analysis_run::AnalysisRun;
+use crate::api::rollout::Rollout;
+use crate::base::limits;
+use crate::base::names::label;
+use crate::base::object::Kind;
+use crate::base::seed::Seed;
+use crate::controller::cached::Seen;
+use crate::controller::caches::{Caches, Kick, Sync};
+use crate::controller::kinds;
+use crate::controller::metrics::Metrics;
+use crate::controller::stores::Stored;
+use crate::plan::ReplicaSet;
+use crate::plan::question::Service;
+use futures::{StreamExt, pin_mut};
+use kube::runtime::watcher::{self, Event};
+use kube::{Api, Client};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
+
+/// What the watches share.
+#[derive(Clone)]
+pub struct Watches {
+    pub client: Client,
+    pub caches: Arc<Caches>,
+    pub metrics: Arc<Metrics>,
+    /// Told whom each change concerns.
+    pub kick: Arc<dyn Fn(Kick) + Send + std::marker::Sync>,
+    /// The only namespace to watch; all when absent.
+    pub namespace: Option<String>,
+    /// Rollouts, AnalysisRuns and templates are read only when they carry this instance id; when empty, only without any.
+    pub instance_id: String,
+    /// Told when somebody asks about HTTPRoutes for the first time.
+    pub route_wanted: Arc<Notify>,
+}
+
+/// Why a watch ended.
+enum End {
+    /// The API server does not know the kind.
+    NotInstalled,
+    /// It must be listed anew.
+    Relist,
+}
+
+impl Watches {
+    /// The kinds that are watched at all.
+    pub fn kinds(namespace: Option<&str>) -> Vec<Kind> {
+        let watched = |kind: &Kind| kind.namespaced() || namespace.is_none();
+        kinds::WATCHED.into_iter().filter(watched).collect()
+    }
+
+    /// Watches everything, for ever.
+    pub async fn run(self) {
+        let cluster_templates = async {
+            if self.namespace.is_none() {
+                self.follow::<AnalysisTemplate>(Kind::ClusterAnalysisTemplate)
+                    .await;
+            }
+        };
+        tokio::join!(
+            self.follow::<Rollout>(Kind::Rollout),
+            self.follow::<ReplicaSet>(Kind::ReplicaSet),
+            self.follow::<AnalysisRun>(Kind::AnalysisRun),
+            self.follow::<AnalysisTemplate>(Kind::AnalysisTemplate),
+            cluster_templates,
+            self.follow::<Service>(Kind::Service),
+            self.follow_routes(),
+        );
+    }
+
+    /// Watches a kind that must be installed.
+    async fn follow<T: Stored>(&self, kind: Kind) {
+        loop {
+            if matches!(self.watch::<T>(kind).await, End::NotInstalled) {
+                sleep(Duration::from_millis(limits::WATCH_RETRY_MILLIS_MAX)).await;
+            }
+        }
+    }
+
+    /// Watches HTTPRoutes where their kind is installed. Where it is not, looks again as long as somebody asks about one.
+    async fn follow_routes(&self) {
+        let kind = Kind::HttpRoute;
+        loop {
+            match self.installed(kind).await {
+                Ok(true) => {
+                    if matches!(self.watch::<Value>(kind).await, End::Relist) {
+                        continue;
+                    }
+                }
+                Ok(false) => {
+                    let why = format!(
+                        "the kind {} of {} is not installed",
+                        kind.name(),
+                        kind.api_version()
+                    );
+                    self.tell(self.caches.set_sync(kind, Sync::Absent(why)));
+                    if !self.caches.asks_for_routes() {
+                        self.route_wanted.notified().await;
+                        continue;
+                    }
+                }
+                Err(error) => {
+                    let why = format!("cannot tell whether {} is installed: {error}", kind.plural());
+                    tracing::warn!("{why}");
+                    self.tell(self.caches.set_sync(kind, Sync::Waiting(why)));
+                    sleep(Duration::from_millis(limits::WATCH_RETRY_MILLIS_MAX)).await;
+                    continue;
+                }
+            }
+            sleep(Duration::from_secs(limits::KIND_PROBE_SECONDS)).await;
+        }
+    }
+
+    async fn installed(&self, kind: Kind) -> Result<bool, kube::Error> {
+        let limit = Duration::from_secs(limits::WRITE_TIMEOUT_SECONDS);
+        let resources = match timeout(limit, self.client.list_api_group_resources(kind.api_version())).await {
+            Ok(Ok(resources)) => resources,
+            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => return Ok(false),
+            Ok(Err(error)) => return Err(error),
+            Err(elapsed) => return Err(kube::Error::Service(elapsed.into())),
+        };
+        Ok(resources
+            .resources
+            .iter()
+            .any(|resource| resource.name == kind.plural()))
+    }
+
+    /// One watch with its initial list, until it has to begin anew.
+    async fn watch<T: Stored>(&self, kind: Kind) -> End {
+        let stream = watcher::watcher(self.api::<T>(kind), self.config(kind));
+        pin_mut!(stream);
+        let mut wait = Wait::new();
+        let mut complaint = Complaint::default();
+        while let Some(event) = stream.next().await {
+            let error = match event {
+                Ok(event) => {
+                    wait.reset();
+                    self.take(kind, event);
+                    continue;
+                }
+                Err(error) => error,
+            };
+            self.metrics
+                .watch_restarts
+                .with_label_values(&[kind.plural()])
+                .inc();
+            let why = explain(kind, &error);
+            complaint.say(&why);
+            if matches!(error, watcher::Error::InitialListFailed(_)) {
+                self.tell(self.caches.set_sync(kind, Sync::Waiting(why)));
+            }
+            match status_code(&error) {
+                // A watch that goes on from an old version of a kind that is gone, or from too old a version, never recovers.
+                Some(404) if kind == Kind::HttpRoute => return End::NotInstalled,
+                Some(404 | 410) if !matches!(error, watcher::Error::InitialListFailed(_)) => {
+                    sleep(wait.next()).await;
+                    return End::Relist;
+                }
+                _ => sleep(wait.next()).await,
+            }
+        }
+        End::Relist
+    }
+
+    fn take<T: Stored>(&self, kind: Kind, event: Event<Seen<T>>) {
+        let kicks = match event {
+            Event::Init => {
+                self.caches.begin_list(kind);
+                return;
+            }
+            Event::InitApply(seen) => self.caches.list(kind, seen),
+            Event::InitDone => self.caches.end_list::<T>(kind),
+            Event::Apply(seen) => self.caches.change(kind, seen),
+            Event::Delete(seen) => self.caches.delete::<T>(kind, &seen.key()),
+        };
+        self.tell(kicks);
+    }
+
+    fn tell(&self, kicks: Vec<Kick>) {
+        for kick in kicks {
+            (self.kick)(kick);
+        }
+    }
+
+    fn api<T: Stored>(&self, kind: Kind) -> Api<Seen<T>> {
+        let resource = kinds::api_resource(kind);
+        match &self.namespace {
+            Some(namespace) => Api::namespaced_with(self.client.clone(), namespace, &resource),
+            None => Api::all_with(self.client.clone(), &resource),
+        }
+    }
+
+    fn config(&self, kind: Kind) -> watcher::Config {
+        let config = watcher::Config::default()
+            .page_size(limits::LIST_PAGE_LEN)
+            .timeout(limits::WATCH_SECONDS);
+        match kind {
+            Kind::ReplicaSet => config.labels(label::POD_HASH),
+            Kind::Service | Kind::HttpRoute => config,
+            _ => config.labels(&instance_selector(&self.instance_id)),
+        }
+    }
+}
+
+/// Several controllers share a cluster by this label; one without an id takes what has none.
+fn instance_selector(instance_id: &str) -> String {
+    if instance_id.is_empty() {
+        return format!("!{}", label::INSTANCE_ID);
+    }
+    format!("{}={instance_id}", label::INSTANCE_ID)
+}
+
+fn status_code(error: &watcher::Error) -> Option<u16> {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status)) => Some(status.code),
+        watcher::Error::WatchError(status) => Some(status.code),
+        _ => None,
+    }
+}
+
+/// What is wrong, with the mend where there is one.
+fn explain(kind: Kind, error: &watcher::Error) -> String {
+    let (name, plural, group) = (kind.name(), kind.plural(), kinds::group(kind));
+    match status_code(error) {
+        Some(404) => {
+            format!("the kind {name} is not installed: apply the custom resource definition {plural}.{group}")
+        }
+        Some(403) => format!(
+            "Serin's service account may not list or watch {plural}: grant the verbs \"list\" and \"watch\" on {plural:?} in API \
+             group {group:?}"
+        ),
+        _ => chain(error),
+    }
+}
+
+/// The error and its causes in one line.
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+/// How long to wait before the next attempt.
+struct Wait {
+    millis: u64,
+    seed: Seed,
+}
+
+impl Wait {
+    fn new() -> Self {
+        Self {
+            millis: limits::WATCH_RETRY_MILLIS_MIN,
+            seed: Seed::from_entropy(),
+        }
+    }
+
+    fn reset(&mut self) {
+        self.millis = limits::WATCH_RETRY_MILLIS_MIN;
+    }
+
+    fn next(&mut self) -> Duration {
+        let wait = Duration::from_millis(self.millis).mul_f64(1.0 - 0.2 * self.seed.next_fraction());
+        self.millis = (self.millis * 2).min(limits::WATCH_RETRY_MILLIS_MAX);
+        wait
+    }
+}
+
+/// Says the same thing once per probe time, not once per attempt.
+#[derive(Default)]
+struct Complaint(Option<(String, Instant)>);
+
+impl Complaint {
+    fn say(&mut self, why: &str) {
+        let quiet = Duration::from_secs(limits::KIND_PROBE_SECONDS);
+        if self
+            .0
+            .as_ref()
+            .is_some_and(|(last, at)| last == why && at.elapsed() < quiet)
+        {
+            return;
+        }
+        tracing::warn!("waiting: {why}");
+        self.0 = Some((why.to_owned(), Instant::now()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_instance_takes_only_what_carries_its_id() {
+        assert_eq!(
+            instance_selector(""),
+            "!argo-rollouts.argoproj.io/controller-instance-id"
+        );
+        assert_eq!(
+            instance_selector("blue"),
+            "argo-rollouts.argoproj.io/controller-instance-id=blue"
+        );
+    }
+
+    #[test]
+    fn one_namespace_means_no_cluster_templates() {
+        assert!(!Watches::kinds(Some("shop")).contains(&Kind::ClusterAnalysisTemplate));
+        assert!(Watches::kinds(None).contains(&Kind::ClusterAnalysisTemplate));
+    }
+}

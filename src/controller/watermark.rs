@@ -1,0 +1,177 @@
+//! Read your own writes: an object gets no new pass before the caches show what its last pass wrote.
+//!
+//! Without it a pass right after a write would decide from the state before the write: create twice, scale back and forth.
+
+use crate::base::limits;
+use crate::base::object::{Key, Kind};
+use crate::controller::act::Written;
+use crate::controller::caches::{Caches, Kick};
+use crate::controller::stores::older;
+use crate::plan::Verb;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Writes that the caches have not shown yet, by the object whose pass made them.
+#[derive(Default)]
+pub struct Watermark(Mutex<BTreeMap<Kick, Pending>>);
+
+struct Pending {
+    writes: BTreeMap<(Kind, Key), Written>,
+    /// From then on the pass goes on regardless.
+    until: Instant,
+}
+
+/// Whether a pass may go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    Open,
+    /// The caches are behind; look again then, or when something changes.
+    Wait(Instant),
+    /// The caches are behind for too long; the guards will refuse what is decided from a stale state.
+    Overdue,
+}
+
+impl Watermark {
+    /// Remembers what the pass over `subject` wrote.
+    pub fn wrote(&self, subject: &Kick, written: Vec<Written>) {
+        if written.is_empty() {
+            return;
+        }
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = pending.entry(subject.clone()).or_insert_with(|| Pending {
+            writes: BTreeMap::new(),
+            until: Instant::now(),
+        });
+        entry.until = Instant::now() + Duration::from_secs(limits::WATERMARK_SECONDS_MAX);
+        for write in written {
+            entry.writes.insert((write.kind, write.key.clone()), write);
+        }
+    }
+
+    pub fn gate(&self, subject: &Kick, caches: &Caches) -> Gate {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(entry) = pending.get_mut(subject) else {
+            return Gate::Open;
+        };
+        entry.writes.retain(|_, write| !shown(write, caches));
+        let gate = match entry.writes.is_empty() {
+            true => Gate::Open,
+            false if Instant::now() < entry.until => return Gate::Wait(entry.until),
+            false => Gate::Overdue,
+        };
+        pending.remove(subject);
+        gate
+    }
+
+    pub fn forget(&self, subject: &Kick) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(subject);
+    }
+
+    /// What an earlier term as leader wrote says nothing any more.
+    pub fn clear(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+}
+
+/// True when the cache shows the write, or something after it.
+fn shown(write: &Written, caches: &Caches) -> bool {
+    let cached = caches.version(write.kind, &write.key);
+    match (write.verb, cached) {
+        (Verb::Delete, Some((uid, _, deleting))) => deleting || uid != write.stamp.uid,
+        // Not in the cache: not there yet after a create, gone again after anything else.
+        (verb, None) => verb != Verb::Create,
+        (Verb::Create, Some((uid, version, _))) => {
+            uid == write.stamp.uid && !behind(&version, &write.stamp.version)
+        }
+        (_, Some((uid, version, _))) => uid != write.stamp.uid || !behind(&version, &write.stamp.version),
+    }
+}
+
+/// Where versions are not numbers, only the very version that was written is proof.
+fn behind(cached: &str, written: &str) -> bool {
+    let numbers = cached.parse::<u64>().is_ok() && written.parse::<u64>().is_ok();
+    match numbers {
+        true => older(cached, written),
+        false => cached != written,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::controller::act::Stamp;
+    use crate::controller::cached::Seen;
+    use crate::plan::ReplicaSet;
+    use serde_json::json;
+
+    fn key() -> Key {
+        Key::new("shop", "web-1")
+    }
+
+    fn subject() -> Kick {
+        Kick::Rollout(Key::new("shop", "web"))
+    }
+
+    fn written(verb: Verb, version: &str) -> Vec<Written> {
+        vec![Written {
+            kind: Kind::ReplicaSet,
+            key: key(),
+            verb,
+            stamp: Stamp {
+                uid: "u1".into(),
+                version: version.into(),
+            },
+        }]
+    }
+
+    fn show(caches: &Caches, uid: &str, version: &str) {
+        let json = json!({"metadata": {"namespace": "shop", "name": "web-1", "uid": uid, "resourceVersion": version}});
+        caches.change(Kind::ReplicaSet, Seen::<ReplicaSet>::from_json(json));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_waits_until_the_cache_shows_the_patch() {
+        let (caches, watermark) = (Caches::new(&[Kind::ReplicaSet]), Watermark::default());
+        show(&caches, "u1", "9");
+        watermark.wrote(&subject(), written(Verb::Patch, "10"));
+        assert!(matches!(watermark.gate(&subject(), &caches), Gate::Wait(_)));
+        show(&caches, "u1", "10");
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_created_object_is_waited_for_and_a_replaced_one_is_not() {
+        let (caches, watermark) = (Caches::new(&[Kind::ReplicaSet]), Watermark::default());
+        watermark.wrote(&subject(), written(Verb::Create, "5"));
+        assert!(matches!(watermark.gate(&subject(), &caches), Gate::Wait(_)));
+        show(&caches, "u1", "7");
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Open);
+        watermark.wrote(&subject(), written(Verb::Patch, "8"));
+        show(&caches, "u2", "20");
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_delete_is_shown_when_the_object_is_gone() {
+        let (caches, watermark) = (Caches::new(&[Kind::ReplicaSet]), Watermark::default());
+        show(&caches, "u1", "3");
+        watermark.wrote(&subject(), written(Verb::Delete, "3"));
+        assert!(matches!(watermark.gate(&subject(), &caches), Gate::Wait(_)));
+        caches.delete::<ReplicaSet>(Kind::ReplicaSet, &key());
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cache_that_never_catches_up_stops_a_pass_only_for_a_time() {
+        let (caches, watermark) = (Caches::new(&[Kind::ReplicaSet]), Watermark::default());
+        watermark.wrote(&subject(), written(Verb::Create, "5"));
+        tokio::time::advance(Duration::from_secs(limits::WATERMARK_SECONDS_MAX)).await;
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Overdue);
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Open);
+    }
+}
