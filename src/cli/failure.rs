@@ -103,10 +103,7 @@ mod tests {
     use kube::core::response::StatusDetails;
 
     fn answer(code: u16, kind: &str) -> kube::Error {
-        let details = StatusDetails {
-            kind: kind.into(),
-            ..Default::default()
-        };
+        let details: StatusDetails = serde_json::from_value(serde_json::json!({"kind": kind})).unwrap();
         kube::Error::Api(
             Status::failure("no", "Because")
                 .with_code(code)

@@ -165,7 +165,7 @@ mod tests {
     fn analysis(names: &[&str]) -> RolloutAnalysis {
         let templates = names.iter().map(|name| TemplateRef {
             template_name: name.trim_start_matches("cluster:").to_owned(),
-            cluster_scope: name.starts_with("cluster:"),
+            cluster_scope: Some(name.starts_with("cluster:")),
         });
         RolloutAnalysis {
             templates: templates.collect(),
