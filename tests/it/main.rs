@@ -3,4 +3,5 @@
 mod canary;
 mod gateway;
 mod lives;
+mod tidy;
 mod world;
