@@ -62,6 +62,9 @@ pub const LEASE_RENEW_SECONDS_MAX: u64 = 10;
 pub const LEASE_RETRY_SECONDS: u64 = 2;
 /// Seconds that passes in flight may take to finish after a stop was asked for.
 pub const DRAIN_SECONDS_MAX: u64 = 10;
+/// The same for Events, and for announcements, after that.
+pub const EVENTS_DRAIN_SECONDS_MAX: u64 = 2;
+pub const OUTBOX_DRAIN_SECONDS_MAX: u64 = 5;
 
 const _: () = assert!((LEASE_RENEW_SECONDS_MAX as i64) < LEASE_SECONDS);
 const _: () = assert!(RETRY_MILLIS_MIN < RETRY_MILLIS_MAX && WATCH_RETRY_MILLIS_MIN < WATCH_RETRY_MILLIS_MAX);

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
 
 /// The object an Event is about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,33 +104,26 @@ impl Events {
 }
 
 impl Publisher {
-    /// Publishes until every [`Events`] is gone.
-    pub async fn run(mut self) {
-        while let Some(entry) = self.line.recv().await {
-            self.publish(entry).await;
+    /// Publishes until `stop`, then for a moment what is left.
+    pub async fn run(mut self, stop: CancellationToken) {
+        loop {
+            let entry = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                entry = self.line.recv() => entry,
+            };
+            match entry {
+                Some(entry) => self.publish(entry).await,
+                None => return,
+            }
         }
-    }
-
-    /// Publishes what is in the line, for at most `within`.
-    pub async fn drain(&mut self, within: Duration) {
-        let all = async {
+        let rest = async {
             while let Ok(entry) = self.line.try_recv() {
                 self.publish(entry).await;
             }
         };
-        // What does not make it in time is lost, as documented.
-        let _ = timeout(within, all).await;
-    }
-
-    /// The next entry published; `false` when every sender is gone.
-    pub async fn publish_next(&mut self) -> bool {
-        match self.line.recv().await {
-            Some(entry) => {
-                self.publish(entry).await;
-                true
-            }
-            None => false,
-        }
+        // What does not make it in time is lost: Events are a courtesy, the status has the truth.
+        let _ = timeout(Duration::from_secs(limits::EVENTS_DRAIN_SECONDS_MAX), rest).await;
     }
 
     async fn publish(&mut self, mut entry: Entry) {

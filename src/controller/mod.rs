@@ -1,7 +1,11 @@
-//! Everything that touches the network or the clock.
+//! Everything that touches the network or the clock: looks, asks the core what to do, does it, and tells.
+//!
+//! Decides nothing: no replica arithmetic and no strategy is known here. Only [`act`] writes to Kubernetes; only [`http`] calls metric
+//! providers; passes never wait for either but for their own writes.
 
 pub mod act;
 pub mod analysis;
+pub mod announce;
 pub mod cached;
 pub mod caches;
 pub mod error;
@@ -10,10 +14,17 @@ pub mod http;
 pub mod kinds;
 pub mod lease;
 pub mod metrics;
+pub mod options;
 pub mod pass;
 pub mod probe;
 pub mod queue;
+pub mod run;
 pub mod selector;
+pub mod serve;
 pub mod stores;
+pub mod telemetry;
 pub mod watch;
 pub mod watermark;
+
+pub use options::Options;
+pub use run::run;

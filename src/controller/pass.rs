@@ -8,6 +8,7 @@ use crate::base::limits;
 use crate::base::names::reason;
 use crate::base::object::{Key, Kind};
 use crate::controller::act::Actor;
+use crate::controller::announce::Announce;
 use crate::controller::caches::{Broken, Caches, Family, Kick};
 use crate::controller::error::{Error, Retry};
 use crate::controller::events::{Events, Involved};
@@ -15,7 +16,7 @@ use crate::controller::metrics::Metrics;
 use crate::controller::probe::Prober;
 use crate::controller::queue::Next;
 use crate::controller::watermark::{Gate, Watermark};
-use crate::plan::{Announcement, Answers, Note, Observed, Plan, Question, Verb, rollout};
+use crate::plan::{Answers, Note, Observed, Plan, Question, Verb, rollout};
 use futures::FutureExt;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
@@ -23,11 +24,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
-
-/// Tells people. Must not block: it is called within a pass.
-pub trait Announce: Send + Sync {
-    fn send(&self, announcement: Announcement);
-}
 
 /// The two decisions, so that tests can put others in their place.
 #[derive(Clone, Copy)]
