@@ -1,0 +1,4 @@
+//! The in-process integration tests, one binary.
+
+mod cli;
+mod fake_api;
