@@ -1,6 +1,8 @@
 //! The in-process integration tests, one binary.
 
 mod canary;
+mod cli;
+mod fake_api;
 mod gateway;
 mod lives;
 mod tidy;
