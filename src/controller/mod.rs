@@ -1,1 +1,3 @@
 //! Everything that touches the network or the clock.
+
+pub mod slack;
