@@ -26,8 +26,14 @@ pub const PROBES_PER_HOST_MAX: usize = 64;
 pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
 /// One write to the API server, retries not included.
 pub const WRITE_TIMEOUT_SECONDS: u64 = 15;
-/// Messages waiting for Slack.
+/// Messages waiting for Slack. Progress beyond it is dropped; final outcomes are not.
 pub const OUTBOX_LEN_MAX: usize = 10_000;
+/// Slack threads of which the controller remembers where they are.
+pub const SLACK_THREADS_MAX: usize = 4_096;
+/// Messages of one Slack thread that are remembered, to repeat none.
+pub const SLACK_THREAD_MESSAGES_MAX: usize = 256;
+/// The longest pause that a `Retry-After` of Slack is believed.
+pub const SLACK_RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
 
 /// Passes over Rollouts at the same time; the same again over AnalysisRuns.
 pub const PASSES_IN_FLIGHT_MAX: usize = 64;

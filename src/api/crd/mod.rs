@@ -116,6 +116,8 @@ fn root(entry: &KindEntry, variant: Variant) -> Value {
     });
     if let Some(status) = entry.status {
         properties["status"] = embedded(status(), variant);
+        // Fields that a newer controller wrote must outlive our writes.
+        properties["status"]["x-kubernetes-preserve-unknown-fields"] = json!(true);
     }
     json!({
         "type": "object",
