@@ -14,8 +14,11 @@ mod step_fields;
 
 pub use equal::templates_equal;
 
-use crate::api::strategy::CanaryStep;
+use crate::api::rollout::LabelSelector;
+use crate::api::strategy::{AnalysisArg, CanaryStep, SetHeaderRoute, SetMirrorRoute, StringMatch};
+use serde::Serialize;
 use serde_json::Value;
+use shape::Kind;
 
 /// The value of `rollouts-pod-template-hash` for a pod template, as Argo Rollouts 1.9 and later compute it (its Kubernetes
 /// libraries omit an empty `creationTimestamp`; older ones printed it and so gave other hashes).
@@ -51,6 +54,43 @@ pub fn step_hash_of_json(steps: &Value) -> String {
 /// and nothing that its decoder could not read (a quantity such as `memory: invalid` takes everything after it along).
 pub fn normalised(template: &Value) -> Value {
     encode::value(&decode::decode(pod_fields::TEMPLATE, template))
+}
+
+/// JSON in Go's spelling, as error messages show values.
+pub(in crate::api) fn go_json(value: &Value) -> String {
+    encode::json(&shape::Node::Raw(value.clone()))
+}
+
+pub(in crate::api) fn selector_json(selector: &LabelSelector) -> String {
+    typed_json(Kind::Struct(pod_fields::LABEL_SELECTOR), selector)
+}
+
+pub(in crate::api) fn header_route_json(route: &SetHeaderRoute) -> String {
+    typed_json(Kind::Struct(step_fields::SET_HEADER_ROUTE), route)
+}
+
+pub(in crate::api) fn mirror_route_json(route: &SetMirrorRoute) -> String {
+    typed_json(Kind::Struct(step_fields::SET_MIRROR_ROUTE), route)
+}
+
+pub(in crate::api) fn string_match_json(pattern: Option<&StringMatch>) -> String {
+    pattern.map_or("null".to_owned(), |pattern| {
+        typed_json(Kind::Struct(step_fields::STRING_MATCH), pattern)
+    })
+}
+
+pub(in crate::api) fn analysis_args_json(args: &[&AnalysisArg]) -> String {
+    typed_json(
+        Kind::List(&Kind::Struct(step_fields::ANALYSIS_RUN_ARGUMENT)),
+        &args,
+    )
+}
+
+fn typed_json(kind: Kind, value: &impl Serialize) -> String {
+    encode::json(&decode::decode(
+        kind,
+        &serde_json::to_value(value).unwrap_or_default(),
+    ))
 }
 
 const FNV_OFFSET: u32 = 2_166_136_261;

@@ -47,7 +47,7 @@ const ROLLOUT_EXPERIMENT_STEP_ANALYSIS_TEMPLATE_REF: Fields = &[
     some("args", List(&Struct(ANALYSIS_RUN_ARGUMENT))),
     some("requiredForCompletion", Bool),
 ];
-const ANALYSIS_RUN_ARGUMENT: Fields = &[
+pub(super) const ANALYSIS_RUN_ARGUMENT: Fields = &[
     always("name", Text),
     some("value", Text),
     pointer("valueFrom", Struct(ARGUMENT_VALUE_FROM)),
@@ -73,7 +73,7 @@ const SET_CANARY_SCALE: Fields = &[
     pointer("replicas", I32),
     some("matchTrafficWeight", Bool),
 ];
-const SET_HEADER_ROUTE: Fields = &[
+pub(super) const SET_HEADER_ROUTE: Fields = &[
     some("name", Text),
     some("match", List(&Struct(HEADER_ROUTING_MATCH))),
 ];
@@ -81,8 +81,8 @@ const HEADER_ROUTING_MATCH: Fields = &[
     always("headerName", Text),
     nullable("headerValue", Struct(STRING_MATCH)),
 ];
-const STRING_MATCH: Fields = &[some("exact", Text), some("prefix", Text), some("regex", Text)];
-const SET_MIRROR_ROUTE: Fields = &[
+pub(super) const STRING_MATCH: Fields = &[some("exact", Text), some("prefix", Text), some("regex", Text)];
+pub(super) const SET_MIRROR_ROUTE: Fields = &[
     always("name", Text),
     some("match", List(&Struct(ROUTE_MATCH))),
     pointer("percentage", I32),
