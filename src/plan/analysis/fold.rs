@@ -90,7 +90,7 @@ fn add(result: &mut MetricResult, target: &Target, finished: &Finished) {
             if !reading.metric_metadata.is_empty() {
                 result.metadata = clip_all(&reading.metric_metadata);
             }
-            judge(&target.metric, reading)
+            judge(&target.metric, reading, finished.finished_at.get())
         }
         Err(message) => Verdict {
             phase: "Error",

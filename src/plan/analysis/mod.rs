@@ -20,6 +20,8 @@ pub mod validity;
 pub mod verdict;
 
 #[cfg(test)]
+mod house;
+#[cfg(test)]
 mod timeline;
 
 use crate::api::analysis::{Metric, SecretKeyRef};

@@ -2,6 +2,7 @@
 
 use crate::api::analysis::Metric;
 use crate::base::reading::Reading;
+use chrono::{DateTime, Utc};
 
 /// Phase of a measurement, and the message for people when there is something to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,8 +12,8 @@ pub struct Verdict {
     pub message: String,
 }
 
-/// Judges a reading. An empty condition counts as absent, as with Argo Rollouts.
-pub fn judge(metric: &Metric, reading: &Reading) -> Verdict {
+/// Judges a reading taken at `_at`. An empty condition counts as absent, as with Argo Rollouts.
+pub fn judge(metric: &Metric, reading: &Reading, _at: DateTime<Utc>) -> Verdict {
     let condition = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
     let success = condition(&metric.success_condition);
     let failure = condition(&metric.failure_condition);
