@@ -166,7 +166,9 @@ pub fn spawn(config: Config, tokens: Option<Arc<dyn TokenSource>>) -> Result<Out
     };
     let channel = config.channel.as_deref().and_then(channel_name);
     if channel.is_none() {
-        tracing::info!("no default Slack channel: only Rollouts with the annotation serin.dev/slack-channel are told of");
+        tracing::info!(
+            "no default Slack channel: only Rollouts with the annotation serin.dev/slack-channel are told of"
+        );
     }
     let wire = Arc::new(Wire::new(&config, tokens)?);
     let shared = Arc::new(Shared {
@@ -179,7 +181,10 @@ pub fn spawn(config: Config, tokens: Option<Arc<dyn TokenSource>>) -> Result<Out
         causes: Mutex::new(BTreeSet::new()),
     });
     tokio::spawn(dispatch(shared.clone(), wire));
-    Ok(Outbox { shared: Some(shared), channel })
+    Ok(Outbox {
+        shared: Some(shared),
+        channel,
+    })
 }
 
 /// The channel that a configured text names, if any.
@@ -191,13 +196,20 @@ fn channel_name(text: &str) -> Option<String> {
 impl Outbox {
     /// Takes announcements and tells nobody.
     pub fn off() -> Self {
-        Self { shared: None, channel: None }
+        Self {
+            shared: None,
+            channel: None,
+        }
     }
 
     /// Takes note of `what`. Never waits, for Slack or for anything.
     pub fn send(&self, what: Announcement) {
         let Some(shared) = &self.shared else { return };
-        let channel = what.channel.as_deref().and_then(channel_name).or_else(|| self.channel.clone());
+        let channel = what
+            .channel
+            .as_deref()
+            .and_then(channel_name)
+            .or_else(|| self.channel.clone());
         let Some(channel) = channel else { return };
         let (pushed, waiting) = {
             let mut queue = shared.queue();
@@ -205,13 +217,18 @@ impl Outbox {
             (pushed, queue.len())
         };
         if pushed == Pushed::Dropped && shared.first_time("full *") {
-            tracing::warn!(waiting, "the queue for Slack is full: progress messages are dropped, outcomes are kept");
+            tracing::warn!(
+                waiting,
+                "the queue for Slack is full: progress messages are dropped, outcomes are kept"
+            );
         }
         shared.changed.notify_one();
     }
 
     pub fn counts(&self) -> Counts {
-        let Some(shared) = &self.shared else { return Counts::default() };
+        let Some(shared) = &self.shared else {
+            return Counts::default();
+        };
         let (waiting, given_up) = {
             let queue = shared.queue();
             (queue.len() as u64, queue.dropped())
@@ -265,7 +282,9 @@ async fn dispatch(shared: Arc<Shared>, wire: Arc<Wire>) {
 
 /// An attempt that cannot take the task down: a panic costs that message only.
 async fn guarded(wire: Arc<Wire>, shared: Arc<Shared>, job: Job) -> (Job, Outcome) {
-    let outcome = AssertUnwindSafe(attempt(&wire, &shared, &job)).catch_unwind().await;
+    let outcome = AssertUnwindSafe(attempt(&wire, &shared, &job))
+        .catch_unwind()
+        .await;
     let outcome = outcome.unwrap_or_else(|_| Outcome::Unknowable("a panic while making the message".into()));
     (job, outcome)
 }
@@ -295,14 +314,19 @@ async fn attempt(wire: &Wire, shared: &Shared, job: &Job) -> Outcome {
     };
     match wire.post(&letter).await {
         Ok(place) => Outcome::Posted(place),
-        Err(Trouble::Refused(code)) if root.is_some() && refusal::is_about_the_thread(&code) => Outcome::RootGone,
+        Err(Trouble::Refused(code)) if root.is_some() && refusal::is_about_the_thread(&code) => {
+            Outcome::RootGone
+        }
         Err(trouble) => outcome_of(trouble, false),
     }
 }
 
 /// Replies that the whole channel should see, not only those who follow the thread.
 fn wants_attention(moment: &Moment) -> bool {
-    matches!(moment, Moment::Paused(_) | Moment::Aborted(_) | Moment::Invalid(_))
+    matches!(
+        moment,
+        Moment::Paused(_) | Moment::Aborted(_) | Moment::Invalid(_)
+    )
 }
 
 fn channel_of(job: &Job) -> &str {
@@ -332,9 +356,20 @@ enum Look {
 async fn look_for_message(wire: &Wire, job: &Job) -> Look {
     let place = &job.place;
     let root = place.root.as_deref();
-    let after = place.latest.clone().unwrap_or_else(|| seconds_before(job.what.at.timestamp()));
-    match wire.find(channel_of(job), root, &after, &Sought::Message(&job.id)).await {
-        Ok(Some(Found { ts, root })) => Look::Found(Place { root: Some(root), latest: Some(ts), searched: true, ..place.clone() }),
+    let after = place
+        .latest
+        .clone()
+        .unwrap_or_else(|| seconds_before(job.what.at.timestamp()));
+    match wire
+        .find(channel_of(job), root, &after, &Sought::Message(&job.id))
+        .await
+    {
+        Ok(Some(Found { ts, root })) => Look::Found(Place {
+            root: Some(root),
+            latest: Some(ts),
+            searched: true,
+            ..place.clone()
+        }),
         Ok(None) => Look::Absent,
         // With its first message the whole thread is gone, this message too.
         Err(Trouble::Refused(code)) if refusal::is_about_the_thread(&code) => Look::Absent,
@@ -351,7 +386,10 @@ async fn older_thread(wire: &Wire, job: &Job) -> Result<Option<String>, Outcome>
         return Ok(None);
     };
     let after = seconds_before(begun.timestamp());
-    match wire.find(channel_of(job), None, &after, &Sought::Update(&job.key.update)).await {
+    match wire
+        .find(channel_of(job), None, &after, &Sought::Update(&job.key.update))
+        .await
+    {
         Ok(found) => Ok(found.map(|found| found.root)),
         // A thread of its own is better than no message.
         Err(Trouble::Refused(code)) if !wire::is_about_the_token(&code) => Ok(None),
@@ -400,14 +438,22 @@ fn settle(shared: &Shared, job: &Job, outcome: &Outcome) {
             if was_failing {
                 tracing::debug!(why, waiting, "Slack still fails");
             } else {
-                tracing::warn!(why, waiting, "Slack fails; messages wait and are sent when it answers");
+                tracing::warn!(
+                    why,
+                    waiting,
+                    "Slack fails; messages wait and are sent when it answers"
+                );
             }
         }
         Outcome::RootGone => tracing::debug!(rollout, "the Slack thread is gone; a new one begins"),
         Outcome::Refused(code) => refused(shared, job, code),
         Outcome::Unknowable(why) => {
             shared.refused.fetch_add(1, Ordering::Relaxed);
-            tracing::debug!(rollout, why, "a progress message may or may not be in Slack; it is not repeated");
+            tracing::debug!(
+                rollout,
+                why,
+                "a progress message may or may not be in Slack; it is not repeated"
+            );
         }
     }
 }
@@ -418,6 +464,11 @@ fn refused(shared: &Shared, job: &Job, code: &str) {
     let place = if everywhere { "*" } else { job.key.channel.as_str() };
     if shared.first_time(&format!("{code} {place}")) {
         let channel = clip(&job.key.channel, 80);
-        tracing::warn!(code, channel, "messages for Slack are dropped: {}", refusal::mend(code));
+        tracing::warn!(
+            code,
+            channel,
+            "messages for Slack are dropped: {}",
+            refusal::mend(code)
+        );
     }
 }

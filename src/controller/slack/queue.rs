@@ -142,9 +142,16 @@ impl Queue {
     }
 
     pub fn push(&mut self, now: Instant, what: Announcement, channel: String) -> Pushed {
-        let key = ThreadKey { update: update_id(&what), channel };
+        let key = ThreadKey {
+            update: update_id(&what),
+            channel,
+        };
         let id = format!("{}/{}", key.update, moment_id(&what));
-        if self.threads.get(&key).is_some_and(|thread| thread.seen.contains(&id)) {
+        if self
+            .threads
+            .get(&key)
+            .is_some_and(|thread| thread.seen.contains(&id))
+        {
             return Pushed::Repeated;
         }
         let is_final = is_final(&what.moment);
@@ -162,7 +169,14 @@ impl Queue {
             thread.listed = true;
             self.order.push_back(key);
         }
-        thread.waiting.push_back(Item { id, what: Arc::new(what), is_final, queued: now, tries: 0, doubt: false });
+        thread.waiting.push_back(Item {
+            id,
+            what: Arc::new(what),
+            is_final,
+            queued: now,
+            tries: 0,
+            doubt: false,
+        });
         self.len += 1;
         self.forget_old_threads();
         if evicted { Pushed::Dropped } else { Pushed::Queued }
@@ -171,7 +185,9 @@ impl Queue {
     /// Drops the progress message that has waited longest in the queue's order, if there is any.
     fn evict_progress(&mut self) -> bool {
         for key in &self.order {
-            let Some(thread) = self.threads.get_mut(key) else { continue };
+            let Some(thread) = self.threads.get_mut(key) else {
+                continue;
+            };
             let from = usize::from(thread.busy);
             let found = thread.waiting.iter().skip(from).position(|item| !item.is_final);
             if let Some(index) = found {
@@ -186,8 +202,14 @@ impl Queue {
 
     fn forget_old_threads(&mut self) {
         while self.threads.len() > SLACK_THREADS_MAX {
-            let idle = self.threads.iter().filter(|(_, thread)| thread.waiting.is_empty());
-            let Some(oldest) = idle.min_by_key(|(_, thread)| thread.used).map(|(key, _)| key.clone()) else {
+            let idle = self
+                .threads
+                .iter()
+                .filter(|(_, thread)| thread.waiting.is_empty());
+            let Some(oldest) = idle
+                .min_by_key(|(_, thread)| thread.used)
+                .map(|(key, _)| key.clone())
+            else {
                 return;
             };
             self.threads.remove(&oldest);
@@ -196,7 +218,12 @@ impl Queue {
 
     /// Whether no further attempt may start until one ends.
     fn occupied(&self) -> bool {
-        self.flying >= if self.failing() { 1 } else { self.config.in_flight_max }
+        self.flying
+            >= if self.failing() {
+                1
+            } else {
+                self.config.in_flight_max
+            }
     }
 
     /// The next attempt that may start now. While Slack fails, one at a time asks whether it is back.
@@ -206,8 +233,12 @@ impl Queue {
         }
         for _ in 0..self.order.len() {
             let key = self.order.pop_front()?;
-            let Some(thread) = self.threads.get_mut(&key) else { continue };
-            let stale = |item: &Item| !item.is_final && now.duration_since(item.queued) > self.config.progress_age_max;
+            let Some(thread) = self.threads.get_mut(&key) else {
+                continue;
+            };
+            let stale = |item: &Item| {
+                !item.is_final && now.duration_since(item.queued) > self.config.progress_age_max
+            };
             while !thread.busy && thread.waiting.front().is_some_and(stale) {
                 thread.waiting.pop_front();
                 self.len -= 1;
@@ -241,15 +272,23 @@ impl Queue {
         if self.occupied() {
             return None;
         }
-        let waits = self.order.iter().filter_map(|key| self.threads.get(key)).filter(|thread| !thread.busy);
-        let earliest = waits.filter_map(|thread| thread.not_before.or(self.hold_until)).min()?;
+        let waits = self
+            .order
+            .iter()
+            .filter_map(|key| self.threads.get(key))
+            .filter(|thread| !thread.busy);
+        let earliest = waits
+            .filter_map(|thread| thread.not_before.or(self.hold_until))
+            .min()?;
         Some(self.hold_until.map_or(earliest, |hold| hold.max(earliest)))
     }
 
     /// Takes note of what came of `job`.
     pub fn done(&mut self, now: Instant, job: &Job, outcome: &Outcome) {
         self.flying = self.flying.saturating_sub(1);
-        let Some(thread) = self.threads.get_mut(&job.key) else { return };
+        let Some(thread) = self.threads.get_mut(&job.key) else {
+            return;
+        };
         thread.busy = false;
         let finished = match outcome {
             Outcome::Posted(place) => {
@@ -263,7 +302,12 @@ impl Queue {
                 true
             }
             Outcome::RootGone => {
-                thread.place = Place { searched: true, root: None, latest: None, ..job.place.clone() };
+                thread.place = Place {
+                    searched: true,
+                    root: None,
+                    latest: None,
+                    ..job.place.clone()
+                };
                 false
             }
             Outcome::Limited(pause) => {
@@ -286,8 +330,12 @@ impl Queue {
             self.failures = self.failures.saturating_add(1);
             self.round += 1;
         }
-        self.hold_until = self.hold_until.max(Some(now + self.config.backoff(self.failures)));
-        let Some(thread) = self.threads.get_mut(&job.key) else { return };
+        self.hold_until = self
+            .hold_until
+            .max(Some(now + self.config.backoff(self.failures)));
+        let Some(thread) = self.threads.get_mut(&job.key) else {
+            return;
+        };
         if let Some(item) = thread.waiting.front_mut() {
             item.tries = item.tries.saturating_add(1);
             item.doubt = doubt;
@@ -315,7 +363,10 @@ fn remember(seen: &mut VecDeque<String>, id: String) {
 
 /// Final outcomes are what people act on; the rest is progress.
 pub fn is_final(moment: &Moment) -> bool {
-    matches!(moment, Moment::Promoted(_) | Moment::Aborted(_) | Moment::Invalid(_))
+    matches!(
+        moment,
+        Moment::Promoted(_) | Moment::Aborted(_) | Moment::Invalid(_)
+    )
 }
 
 /// Identifies the update, over restarts of the controller.
@@ -349,11 +400,17 @@ mod tests {
     use crate::notify::slack::samples::update;
 
     fn queue() -> Queue {
-        Queue::new(Config { in_flight_max: 2, ..Config::default() })
+        Queue::new(Config {
+            in_flight_max: 2,
+            ..Config::default()
+        })
     }
 
     fn of(revision: i64, moment: Moment) -> Announcement {
-        Announcement { revision, ..update(moment) }
+        Announcement {
+            revision,
+            ..update(moment)
+        }
     }
 
     fn push(queue: &mut Queue, now: Instant, revision: i64, moment: Moment) -> Pushed {
@@ -361,24 +418,41 @@ mod tests {
     }
 
     fn posted() -> Outcome {
-        Outcome::Posted(Place { channel_id: Some("C1".into()), root: Some("1.1".into()), latest: Some("1.1".into()), searched: true })
+        Outcome::Posted(Place {
+            channel_id: Some("C1".into()),
+            root: Some("1.1".into()),
+            latest: Some("1.1".into()),
+            searched: true,
+        })
     }
 
     fn failed() -> Outcome {
-        Outcome::Failed { doubt: true, why: "down".into() }
+        Outcome::Failed {
+            doubt: true,
+            why: "down".into(),
+        }
     }
 
     #[test]
     fn messages_of_a_thread_go_one_by_one_and_threads_side_by_side() {
         let (mut queue, now) = (queue(), Instant::now());
-        for (revision, moment) in [(1, Moment::Started), (1, Moment::Promoted("a".into())), (2, Moment::Started), (3, Moment::Started)] {
+        for (revision, moment) in [
+            (1, Moment::Started),
+            (1, Moment::Promoted("a".into())),
+            (2, Moment::Started),
+            (3, Moment::Started),
+        ] {
             assert_eq!(push(&mut queue, now, revision, moment), Pushed::Queued);
         }
         let (one, two) = (queue.next(now).unwrap(), queue.next(now).unwrap());
         assert_eq!((one.what.revision, two.what.revision), (1, 2));
         assert!(queue.next(now).is_none(), "two at once");
         queue.done(now, &one, &posted());
-        assert_eq!(queue.next(now).unwrap().what.revision, 3, "the other thread's turn");
+        assert_eq!(
+            queue.next(now).unwrap().what.revision,
+            3,
+            "the other thread's turn"
+        );
         queue.done(now, &two, &posted());
         let last = queue.next(now).unwrap();
         assert_eq!(last.what.moment, Moment::Promoted("a".into()));
@@ -389,18 +463,31 @@ mod tests {
     fn a_repeated_pass_repeats_no_message() {
         let (mut queue, now) = (queue(), Instant::now());
         push(&mut queue, now, 1, Moment::Promoted("a".into()));
-        assert_eq!(push(&mut queue, now, 1, Moment::Promoted("a".into())), Pushed::Repeated);
+        assert_eq!(
+            push(&mut queue, now, 1, Moment::Promoted("a".into())),
+            Pushed::Repeated
+        );
         let job = queue.next(now).unwrap();
         queue.done(now, &job, &posted());
-        assert_eq!(push(&mut queue, now, 1, Moment::Promoted("a".into())), Pushed::Repeated, "after sending too");
-        assert_eq!(push(&mut queue, now, 2, Moment::Promoted("a".into())), Pushed::Queued);
+        assert_eq!(
+            push(&mut queue, now, 1, Moment::Promoted("a".into())),
+            Pushed::Repeated,
+            "after sending too"
+        );
+        assert_eq!(
+            push(&mut queue, now, 2, Moment::Promoted("a".into())),
+            Pushed::Queued
+        );
     }
 
     #[test]
     fn an_abort_after_a_retry_is_told_again() {
         let (mut queue, now) = (queue(), Instant::now());
         push(&mut queue, now, 1, Moment::Aborted("a".into()));
-        let later = Announcement { at: crate::notify::slack::samples::at("13:00:00"), ..of(1, Moment::Aborted("a".into())) };
+        let later = Announcement {
+            at: crate::notify::slack::samples::at("13:00:00"),
+            ..of(1, Moment::Aborted("a".into()))
+        };
         assert_eq!(queue.push(now, later, "C1".into()), Pushed::Queued);
     }
 
@@ -409,11 +496,28 @@ mod tests {
         let (mut queue, now) = (queue(), Instant::now());
         let len = i64::try_from(OUTBOX_LEN_MAX).unwrap();
         for revision in 0..len {
-            push(&mut queue, now, revision, if revision == 0 { Moment::Started } else { Moment::Promoted("a".into()) });
+            push(
+                &mut queue,
+                now,
+                revision,
+                if revision == 0 {
+                    Moment::Started
+                } else {
+                    Moment::Promoted("a".into())
+                },
+            );
         }
         assert_eq!(push(&mut queue, now, len, Moment::Started), Pushed::Dropped);
-        assert_eq!(push(&mut queue, now, len, Moment::Promoted("b".into())), Pushed::Dropped, "in the place of progress");
-        assert_eq!(push(&mut queue, now, len + 1, Moment::Promoted("b".into())), Pushed::Queued, "beyond the bound");
+        assert_eq!(
+            push(&mut queue, now, len, Moment::Promoted("b".into())),
+            Pushed::Dropped,
+            "in the place of progress"
+        );
+        assert_eq!(
+            push(&mut queue, now, len + 1, Moment::Promoted("b".into())),
+            Pushed::Queued,
+            "beyond the bound"
+        );
         assert_eq!((queue.len(), queue.dropped()), (OUTBOX_LEN_MAX + 1, 2));
     }
 
@@ -423,7 +527,10 @@ mod tests {
         push(&mut queue, now, 1, Moment::Started);
         push(&mut queue, now, 1, Moment::Aborted("a".into()));
         let later = now + Duration::from_secs(3_600);
-        assert_eq!(queue.next(later).unwrap().what.moment, Moment::Aborted("a".into()));
+        assert_eq!(
+            queue.next(later).unwrap().what.moment,
+            Moment::Aborted("a".into())
+        );
         assert_eq!(queue.dropped(), 1);
     }
 
@@ -491,6 +598,9 @@ mod tests {
             queue.done(now, &job, &posted());
         }
         assert_eq!(queue.threads.len(), SLACK_THREADS_MAX);
-        assert!(!queue.threads.keys().any(|key| key.update.ends_with("/0")), "the first is gone");
+        assert!(
+            !queue.threads.keys().any(|key| key.update.ends_with("/0")),
+            "the first is gone"
+        );
     }
 }

@@ -15,7 +15,9 @@ use serde::de::DeserializeOwned;
 use slack_morphism::api::SlackApiChatPostMessageRequest;
 use slack_morphism::errors::{SlackClientApiError, SlackClientError};
 use slack_morphism::hyper_tokio::{SlackClientHyperConnector, SlackClientHyperHttpsConnector};
-use slack_morphism::{ClientResult, SlackApiToken, SlackApiTokenValue, SlackClient, SlackMessageContent, SlackMessageMetadata};
+use slack_morphism::{
+    ClientResult, SlackApiToken, SlackApiTokenValue, SlackClient, SlackMessageContent, SlackMessageMetadata,
+};
 use std::collections::{BTreeMap, HashMap};
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -128,7 +130,11 @@ struct Metadata {
 
 impl Listed {
     fn is(&self, sought: &Sought<'_>) -> bool {
-        let Some(metadata) = self.metadata.as_ref().filter(|metadata| metadata.event_type == EVENT_TYPE) else {
+        let Some(metadata) = self
+            .metadata
+            .as_ref()
+            .filter(|metadata| metadata.event_type == EVENT_TYPE)
+        else {
             return false;
         };
         let (key, wanted) = match sought {
@@ -149,11 +155,18 @@ impl Wire {
                 let connector = SlackClientHyperConnector::with_connector(HttpConnector::new());
                 Client::Http(SlackClient::new(connector.with_slack_api_url(url)))
             }
-            Some(url) if url.starts_with("https://") => Client::Https(SlackClient::new(https()?.with_slack_api_url(url))),
+            Some(url) if url.starts_with("https://") => {
+                Client::Https(SlackClient::new(https()?.with_slack_api_url(url)))
+            }
             Some(url) => return Err(SetupError::ApiUrl(url.to_owned())),
             None => Client::Https(SlackClient::new(https()?)),
         };
-        Ok(Self { client, tokens, cached: Mutex::new(None), call_timeout: config.call_timeout })
+        Ok(Self {
+            client,
+            tokens,
+            cached: Mutex::new(None),
+            call_timeout: config.call_timeout,
+        })
     }
 
     /// Posts, and says where the message is now.
@@ -161,13 +174,28 @@ impl Wire {
         let request = request(letter)?;
         let posted: Posted = self.call(&Call::Post(&request)).await?;
         let root = letter.root.map_or_else(|| posted.ts.clone(), str::to_owned);
-        Ok(Place { channel_id: Some(posted.channel), root: Some(root), latest: Some(posted.ts), searched: true })
+        Ok(Place {
+            channel_id: Some(posted.channel),
+            root: Some(root),
+            latest: Some(posted.ts),
+            searched: true,
+        })
     }
 
     /// Looks for a message of ours: in the thread under `root`, or among the first messages of the channel; only messages later
     /// than the timestamp `after`.
-    pub async fn find(&self, channel: &str, root: Option<&str>, after: &str, sought: &Sought<'_>) -> Result<Option<Found>, Trouble> {
-        let method = if root.is_some() { "conversations.replies" } else { "conversations.history" };
+    pub async fn find(
+        &self,
+        channel: &str,
+        root: Option<&str>,
+        after: &str,
+        sought: &Sought<'_>,
+    ) -> Result<Option<Found>, Trouble> {
+        let method = if root.is_some() {
+            "conversations.replies"
+        } else {
+            "conversations.history"
+        };
         let mut cursor = None;
         for _ in 0..SEARCH_PAGES_MAX {
             let params = [
@@ -181,9 +209,15 @@ impl Wire {
             let page: Page = self.call(&Call::Get(method, &params)).await?;
             if let Some(found) = page.messages.iter().find(|listed| listed.is(sought)) {
                 let root = found.thread_ts.as_ref().unwrap_or(&found.ts).clone();
-                return Ok(Some(Found { ts: found.ts.clone(), root }));
+                return Ok(Some(Found {
+                    ts: found.ts.clone(),
+                    root,
+                }));
             }
-            cursor = page.response_metadata.map(|next| next.next_cursor).filter(|next| !next.is_empty());
+            cursor = page
+                .response_metadata
+                .map(|next| next.next_cursor)
+                .filter(|next| !next.is_empty());
             if cursor.is_none() {
                 return Ok(None);
             }
@@ -214,7 +248,12 @@ impl Wire {
         let read = tokio::time::timeout(self.call_timeout, self.tokens.read()).await;
         let token = match read {
             Err(_) => return Err(Trouble::NotSent("reading the token took too long".into())),
-            Ok(Err(why)) => return Err(Trouble::NotSent(format!("cannot read the token: {}", clip(&why, 300)))),
+            Ok(Err(why)) => {
+                return Err(Trouble::NotSent(format!(
+                    "cannot read the token: {}",
+                    clip(&why, 300)
+                )));
+            }
             Ok(Ok(token)) => token.filter(|token| !token.expose().trim().is_empty()),
         };
         let token = token.map(|token| Secret::new(token.expose().trim().to_owned()));
@@ -222,7 +261,11 @@ impl Wire {
         token.ok_or_else(|| Trouble::Refused(NO_TOKEN.into()))
     }
 
-    async fn call_once<T: DeserializeOwned + Send>(&self, call: &Call<'_>, secret: &Secret<String>) -> Result<T, Trouble> {
+    async fn call_once<T: DeserializeOwned + Send>(
+        &self,
+        call: &Call<'_>,
+        secret: &Secret<String>,
+    ) -> Result<T, Trouble> {
         let token = SlackApiToken::new(SlackApiTokenValue(secret.expose().clone()));
         let answer = async {
             match &self.client {
@@ -231,7 +274,10 @@ impl Wire {
             }
         };
         match tokio::time::timeout(self.call_timeout, answer).await {
-            Err(_) => Err(Trouble::Unsure(format!("no answer within {} s", self.call_timeout.as_secs_f32()))),
+            Err(_) => Err(Trouble::Unsure(format!(
+                "no answer within {} s",
+                self.call_timeout.as_secs_f32()
+            ))),
             Ok(answer) => answer.map_err(|error| trouble(&error, secret)),
         }
     }
@@ -248,8 +294,18 @@ where
 {
     let session = client.open_session(token);
     match call {
-        Call::Post(request) => session.http_session_api.http_post("chat.postMessage", request, None).await,
-        Call::Get(method, params) => session.http_session_api.http_get(method, &params.to_vec(), None).await,
+        Call::Post(request) => {
+            session
+                .http_session_api
+                .http_post("chat.postMessage", request, None)
+                .await
+        }
+        Call::Get(method, params) => {
+            session
+                .http_session_api
+                .http_get(method, &params.to_vec(), None)
+                .await
+        }
     }
 }
 
@@ -270,14 +326,19 @@ fn request(letter: &Letter<'_>) -> Result<SlackApiChatPostMessageRequest, Troubl
         .with_unfurl_links(false)
         .with_unfurl_media(false);
     Ok(match letter.root {
-        Some(root) => request.with_thread_ts(root.into()).with_reply_broadcast(letter.broadcast),
+        Some(root) => request
+            .with_thread_ts(root.into())
+            .with_reply_broadcast(letter.broadcast),
         None => request,
     })
 }
 
 /// Codes with which Slack refuses a token rather than a message.
 pub fn is_about_the_token(code: &str) -> bool {
-    matches!(code, "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive")
+    matches!(
+        code,
+        "invalid_auth" | "not_authed" | "token_revoked" | "token_expired" | "account_inactive"
+    )
 }
 
 /// What an error of the client library means, without its text: that contains response bodies.
@@ -292,13 +353,25 @@ fn trouble(error: &SlackClientError, token: &Secret<String>) -> Trouble {
             let status = http.status_code;
             let why = format!("HTTP status {}", status.as_u16());
             // A failing server, or one that waited too long, may have done its work before.
-            if status.is_server_error() || status.as_u16() == 408 { Trouble::Unsure(why) } else { Trouble::NotSent(why) }
+            if status.is_server_error() || status.as_u16() == 408 {
+                Trouble::Unsure(why)
+            } else {
+                Trouble::NotSent(why)
+            }
         }
         SlackClientError::HttpProtocolError(protocol) => {
-            let cause = protocol.cause.as_deref().map(|cause| cause as &(dyn Error + 'static));
+            let cause = protocol
+                .cause
+                .as_deref()
+                .map(|cause| cause as &(dyn Error + 'static));
             let why = redacted(&chain(cause), token);
-            let client_error = cause.and_then(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>());
-            if client_error.is_some_and(|error| error.is_connect()) { Trouble::NotSent(why) } else { Trouble::Unsure(why) }
+            let client_error =
+                cause.and_then(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>());
+            if client_error.is_some_and(|error| error.is_connect()) {
+                Trouble::NotSent(why)
+            } else {
+                Trouble::Unsure(why)
+            }
         }
         SlackClientError::ProtocolError(_) => Trouble::Unsure("the answer is not Slack's".into()),
         _ => Trouble::Unsure("the connection broke before the answer was complete".into()),
@@ -339,33 +412,61 @@ mod tests {
 
     #[test]
     fn errors_say_whether_the_message_may_have_arrived() {
-        let check = |error: SlackClientError, want: Trouble| assert_eq!(trouble(&error, &Secret::new("t".into())), want);
+        let check = |error: SlackClientError, want: Trouble| {
+            assert_eq!(trouble(&error, &Secret::new("t".into())), want)
+        };
         let api = |code: &str| SlackClientError::ApiError(SlackClientApiError::new(code.into()));
-        let http = |status: u16| SlackClientError::HttpError(SlackClientHttpError::new(status.try_into().unwrap()));
-        check(api("channel_not_found"), Trouble::Refused("channel_not_found".into()));
+        let http =
+            |status: u16| SlackClientError::HttpError(SlackClientHttpError::new(status.try_into().unwrap()));
+        check(
+            api("channel_not_found"),
+            Trouble::Refused("channel_not_found".into()),
+        );
         check(api("fatal_error"), Trouble::Unsure("fatal_error".into()));
         check(api("xoxb-Ä secret"), Trouble::Refused("xoxbsecret".into()));
         check(http(503), Trouble::Unsure("HTTP status 503".into()));
         check(http(404), Trouble::NotSent("HTTP status 404".into()));
         let limit = SlackRateLimitError::new().with_retry_after(Duration::from_secs(86_400));
-        check(SlackClientError::RateLimitError(limit), Trouble::Limited(Duration::from_secs(3_600)));
+        check(
+            SlackClientError::RateLimitError(limit),
+            Trouble::Limited(Duration::from_secs(3_600)),
+        );
     }
 
     #[test]
     fn the_client_library_knows_every_block_we_build() {
-        for moment in [Moment::Started, Moment::Aborted("why".into()), Moment::Paused("p".into()), Moment::Invalid("a\nb".into())] {
+        for moment in [
+            Moment::Started,
+            Moment::Aborted("why".into()),
+            Moment::Paused("p".into()),
+            Moment::Invalid("a\nb".into()),
+        ] {
             let mut what = samples::update(moment);
             what.runs = vec![samples::background_run(), samples::failed_run()];
             let message = message(&what);
-            let letter = Letter { message: &message, channel: "C1", root: Some("1.2"), broadcast: true, update: "u", id: "u/1" };
+            let letter = Letter {
+                message: &message,
+                channel: "C1",
+                root: Some("1.2"),
+                broadcast: true,
+                update: "u",
+                id: "u/1",
+            };
             let request = request(&letter).unwrap();
             let unknown = |block: &slack_morphism::blocks::SlackBlock| {
                 matches!(block, slack_morphism::blocks::SlackBlock::Unknown(_))
             };
             assert!(!request.content.blocks.iter().flatten().any(unknown));
             let sent = serde_json::to_value(&request).unwrap();
-            assert_eq!(sent["blocks"], serde_json::Value::Array(message.blocks.clone()), "nothing is lost on the way");
-            assert_eq!((&sent["thread_ts"], &sent["reply_broadcast"]), (&"1.2".into(), &true.into()));
+            assert_eq!(
+                sent["blocks"],
+                serde_json::Value::Array(message.blocks.clone()),
+                "nothing is lost on the way"
+            );
+            assert_eq!(
+                (&sent["thread_ts"], &sent["reply_broadcast"]),
+                (&"1.2".into(), &true.into())
+            );
         }
     }
 }
