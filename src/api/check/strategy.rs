@@ -4,7 +4,7 @@ use crate::api::check::problem::{Json, Problem};
 use crate::api::check::{go_json, steps};
 use crate::api::rollout::Rollout;
 use crate::api::strategy::{AntiAffinity, BlueGreenStrategy, CanaryStrategy, PingPong};
-use crate::api::traffic::TrafficRouting;
+use crate::api::traffic::{Alb, Istio, TrafficRouting};
 use crate::base::percent::IntOrString;
 
 /// Argo's default of `spec.revisionHistoryLimit`.
@@ -176,7 +176,7 @@ fn ping_pong(pair: &PingPong, routing: Option<&TrafficRouting>) -> Vec<Problem> 
             &detail,
         ));
     }
-    let rootless = |alb: &serde_json::Value| alb["rootService"].as_str().unwrap_or_default().is_empty();
+    let rootless = |alb: &Alb| alb.root_service.as_deref().unwrap_or_default().is_empty();
     if routing
         .and_then(|routing| routing.alb.as_ref())
         .is_some_and(rootless)
@@ -198,18 +198,16 @@ fn needs_services(canary: &CanaryStrategy) -> bool {
         return false;
     };
     let ping_pong = canary.ping_pong.is_some();
-    let by_host = |istio: &serde_json::Value| istio["destinationRule"].is_null();
+    let by_host = |istio: &Istio| istio.destination_rule.is_none();
     let alb = routing.alb.is_some() && !ping_pong;
     let istio = routing.istio.as_ref().is_some_and(by_host) && !ping_pong;
-    let others = [
-        &routing.smi,
-        &routing.apisix,
-        &routing.ambassador,
-        &routing.nginx,
-        &routing.app_mesh,
-        &routing.traefik,
-    ];
-    alb || istio || others.iter().any(|router| router.is_some())
+    let others = routing.smi.is_some()
+        || routing.apisix.is_some()
+        || routing.ambassador.is_some()
+        || routing.nginx.is_some()
+        || routing.app_mesh.is_some()
+        || routing.traefik.is_some();
+    alb || istio || others
 }
 
 /// Fields that mean something with a router only, or only with some routers.

@@ -1,10 +1,10 @@
 //! Whether a Rollout can be carried out: its own fields, what this version does not do yet, and the objects it names.
 
+use crate::api::check::references::ServiceFound;
 use crate::api::check::{self, Problem};
 use crate::base::gotime::Time;
-use crate::base::names::{annotation, condition, label, reason};
+use crate::base::names::{annotation, condition, reason};
 use crate::plan::analysis::reference::validate_templates;
-use crate::plan::question::Service;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::{conditions, status, traffic};
 use crate::plan::{Answer, Note, Observed, Question};
@@ -32,43 +32,39 @@ pub fn references(draft: &Draft) -> Vec<Problem> {
     problems.extend(
         templates
             .into_iter()
-            .map(|(field, message)| Problem { field, message }),
+            .map(|(field, message)| Problem::new(field, message)),
     );
     problems
 }
 
-fn problem(field: String, message: String) -> Option<Problem> {
-    Some(Problem { field, message })
-}
-
-fn service(draft: &Draft, field: &str, name: &str) -> Option<Problem> {
+fn service(draft: &Draft, field: &str, name: &str) -> Vec<Problem> {
     let field = format!("{CANARY}.{field}");
-    let invalid = |what: String| problem(field.clone(), format!("Invalid value: \"{name}\": {what}"));
-    match draft.seen.answers.get(&Question::Service(draft.sibling(name))) {
-        Some(Answer::Service(service)) => unfit(draft, service).and_then(invalid),
-        Some(Answer::Unknown(why)) => invalid(why.clone()),
-        _ => invalid(format!("service \"{name}\" not found")),
-    }
-}
-
-/// Why a Service cannot be driven by this Rollout.
-fn unfit(draft: &Draft, service: &Service) -> Option<String> {
-    let (name, rollout) = (&service.metadata.name, &draft.rollout.metadata.name);
-    if service
-        .metadata
-        .annotation(annotation::MANAGED_BY)
-        .is_some_and(|owner| owner != rollout)
-    {
-        return Some(format!("Service \"{name}\" is managed by another Rollout"));
-    }
-    let template = draft.rollout.spec.template.as_ref()?;
-    let labels: Vec<_> = crate::api::template::labels(template).collect();
-    let mut selector = service
-        .selector
-        .iter()
-        .filter(|(key, _)| key.as_str() != label::POD_HASH);
-    let wrong = selector.find(|(key, value)| !labels.contains(&(key.as_str(), value.as_str())));
-    wrong.map(|(key, _)| format!("Service \"{name}\" has unmatch label \"{key}\" in rollout"))
+    let found = match draft.seen.answers.get(&Question::Service(draft.sibling(name))) {
+        Some(Answer::Unknown(why)) => {
+            return vec![Problem::new(
+                field,
+                format!("Service \"{name}\" cannot be read: {why}"),
+            )];
+        }
+        Some(Answer::Service(service)) => Some(ServiceFound {
+            selector: &service.selector,
+            managed_by: service.metadata.annotation(annotation::MANAGED_BY),
+        }),
+        _ => None,
+    };
+    let labels = draft
+        .rollout
+        .spec
+        .template
+        .as_ref()
+        .map(|template| crate::api::template::labels(template).collect());
+    check::references::service(
+        &field,
+        name,
+        found,
+        &draft.rollout.metadata.name,
+        &labels.unwrap_or_default(),
+    )
 }
 
 fn routes(draft: &Draft) -> Vec<Problem> {
@@ -77,35 +73,27 @@ fn routes(draft: &Draft) -> Vec<Problem> {
         canary: &draft.canary.canary_service,
         stable: &draft.canary.stable_service,
     };
+    let some = |message: String| Some(Problem::new(field.clone(), message));
     let check = |key: &crate::base::object::Key| match draft
         .seen
         .answers
         .get(&Question::HttpRoute(key.clone()))
     {
         Some(Answer::Route(route)) if !gateway_api::weights(route, backends).is_empty() => None,
-        Some(Answer::Route(_)) => problem(
-            field.clone(),
-            format!(
-                "HTTPRoute \"{key}\" has no rule whose backendRefs name both \"{}\" and \"{}\": add both to the rule whose traffic \
+        Some(Answer::Route(_)) => some(format!(
+            "HTTPRoute \"{key}\" has no rule whose backendRefs name both \"{}\" and \"{}\": add both to the rule whose traffic \
                  the canary shall share",
-                backends.stable, backends.canary
-            ),
-        ),
-        Some(Answer::Unknown(why)) => problem(
-            field.clone(),
-            format!("HTTPRoute \"{key}\" cannot be read: {why}"),
-        ),
-        _ => problem(field.clone(), format!("HTTPRoute \"{key}\" not found")),
+            backends.stable, backends.canary
+        )),
+        Some(Answer::Unknown(why)) => some(format!("HTTPRoute \"{key}\" cannot be read: {why}")),
+        _ => some(format!("HTTPRoute \"{key}\" not found")),
     };
     traffic::routes(draft).iter().filter_map(check).collect()
 }
 
 /// Marks the Rollout as invalid; nothing else is done for it.
 pub fn mark(draft: &mut Draft, problems: &[Problem]) {
-    let list: Vec<String> = problems
-        .iter()
-        .map(|problem| format!("{}: {}", problem.field, problem.message))
-        .collect();
+    let list: Vec<String> = problems.iter().map(Problem::to_string).collect();
     let name = &draft.rollout.metadata.name;
     let message = format!("The Rollout \"{name}\" is invalid: {}", list.join("; "));
     let now = Time::new(draft.now);
