@@ -111,7 +111,7 @@ impl Wait {
         }
         let target = self.target.get_or_insert_with(|| Target::of(rollout));
         if target.uid != rollout.metadata.uid {
-            return Sight::new(Outcome::NotFound, "", "the rollout was deleted and created anew");
+            return Sight::without_phase(Outcome::NotFound, "the rollout was deleted and created anew");
         }
         let moved_on = match self.revision {
             Some(revision) => newer_revision(rollout, revision),
