@@ -124,6 +124,17 @@ fn get_shows_the_tree() {
 }
 
 #[test]
+fn get_shows_what_may_be_read_and_says_what_may_not() {
+    let api = FakeApi::new(Some(rollout(healthy())));
+    api.list("pods", Vec::new());
+    let output = run(&api, "get web");
+    assert_eq!(output.status.code(), Some(0));
+    let stderr = "failed to list pods in namespace 'shop': pods is forbidden: the tree is not complete";
+    assert_eq!(String::from_utf8_lossy(&output.stderr).trim_end(), stderr);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("⟳ web"));
+}
+
+#[test]
 fn version_and_completion_need_no_cluster() {
     let binary = |words: &[&str]| {
         Command::new(env!("CARGO_BIN_EXE_serin"))
