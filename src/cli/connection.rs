@@ -5,6 +5,7 @@
 use crate::base::gotime;
 use crate::cli::exit::Exit;
 use crate::cli::failure::{Failure, chain};
+use chrono::TimeDelta;
 use clap::Args;
 use kube::config::{KubeConfigOptions, Kubeconfig, KubeconfigError};
 use kube::{Client, Config};
@@ -54,6 +55,14 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let parsed = gotime::parse_duration(text).and_then(|delta| delta.to_std().ok());
     let positive = parsed.filter(|duration| !duration.is_zero());
     positive.ok_or_else(|| "write a duration above zero, for example 90s, 10m or 1h30m".to_owned())
+}
+
+/// A duration as people write it: `90s` is 1m30s.
+pub fn say(duration: Duration) -> String {
+    match (duration.subsec_nanos(), TimeDelta::from_std(duration)) {
+        (0, Ok(whole)) => gotime::human(whole),
+        _ => format!("{duration:?}"),
+    }
 }
 
 /// A cluster that can be asked.

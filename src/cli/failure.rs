@@ -1,5 +1,6 @@
 //! What went wrong while talking to a cluster, in words: what failed, why, what to do, and which exit code it is.
 
+use crate::cli::connection::say;
 use crate::cli::exit::Exit;
 use std::error::Error;
 use std::time::Duration;
@@ -77,7 +78,7 @@ impl Failure {
     }
 
     pub fn no_answer(doing: &str, waited: Duration) -> Self {
-        let why = format!("the API server did not answer within {:?}", waited);
+        let why = format!("the API server did not answer within {}", say(waited));
         Self::unreachable(doing, &why)
     }
 }
@@ -100,16 +101,11 @@ pub fn chain(error: &dyn Error) -> String {
 mod tests {
     use super::*;
     use kube::core::Status;
-    use kube::core::response::StatusDetails;
+    use serde_json::json;
 
     fn answer(code: u16, kind: &str) -> kube::Error {
-        let details: StatusDetails = serde_json::from_value(serde_json::json!({"kind": kind})).unwrap();
-        kube::Error::Api(
-            Status::failure("no", "Because")
-                .with_code(code)
-                .with_details(details)
-                .boxed(),
-        )
+        let answer = json!({"code": code, "message": "no", "reason": "Because", "details": {"kind": kind}});
+        kube::Error::Api(serde_json::from_value::<Status>(answer).unwrap().boxed())
     }
 
     #[test]

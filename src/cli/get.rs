@@ -3,7 +3,7 @@
 use crate::cli::connection::Connection;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::{clock, write};
+use crate::cli::{clock, printer, write};
 use crate::view::text;
 use clap::Args;
 
@@ -27,6 +27,9 @@ async fn get(args: &Get) -> Result<String, Failure> {
         return Err(Failure::new(Exit::Usage, "read the command line", why).hint("write serin get NAME"));
     };
     let session = write::open(&args.connection).await?;
-    let family = session.family(name).await?;
+    let (family, missing) = session.family(name).await?;
+    for failure in missing {
+        printer::err(&format!("{}: the tree is not complete", failure.text));
+    }
     Ok(text::lines(&family, clock::now()).join("\n"))
 }

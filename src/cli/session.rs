@@ -83,8 +83,8 @@ impl Session {
         Ok(runs.filter(|run| run.metadata.controlled_by(owner)).collect())
     }
 
-    /// The Rollout and everything beneath it.
-    pub async fn family(&self, name: &str) -> Result<Family, Failure> {
+    /// The Rollout and everything beneath it, and why some of that is missing.
+    pub async fn family(&self, name: &str) -> Result<(Family, Vec<Failure>), Failure> {
         let limit = self.request_timeout;
         let rollout = self.rollout(name, limit).await?;
         let owner = &rollout.metadata.uid;
@@ -93,13 +93,17 @@ impl Session {
             self.analysis_runs(owner, limit),
             self.list(("", "v1", "Pod", "pods"), limit),
         );
-        let pods = pods?.iter().map(Pod::from_json).collect();
-        Ok(Family {
-            replica_sets: replica_sets?,
-            runs: runs?,
-            pods,
+        let mut missing = Vec::new();
+        let replica_sets = part(replica_sets, &mut missing);
+        let runs = part(runs, &mut missing);
+        let pods = part(pods, &mut missing).iter().map(Pod::from_json).collect();
+        let family = Family {
             rollout,
-        })
+            replica_sets,
+            pods,
+            runs,
+        };
+        Ok((family, missing))
     }
 
     /// Objects that carry a pod-template hash, whoever owns them.
@@ -119,6 +123,13 @@ impl Session {
             .filter_map(|object| serde_json::to_value(object).ok())
             .collect())
     }
+}
+
+fn part<T>(listed: Result<Vec<T>, Failure>, missing: &mut Vec<Failure>) -> Vec<T> {
+    listed.unwrap_or_else(|failure| {
+        missing.push(failure);
+        Vec::new()
+    })
 }
 
 /// Decodes a Rollout; the failure names the field that cannot be read.

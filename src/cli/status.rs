@@ -1,11 +1,11 @@
 //! `serin status`: where a rollout stands, or how it ended, as a line, a JSON object and an exit code.
 
-use crate::api::rollout::Rollout;
-use crate::cli::connection::{Connection, duration};
+use crate::cli::connection::{Connection, duration, say};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::follow::{Follow, Followed};
 use crate::cli::printer;
+use crate::plan::ReplicaSet;
 use crate::view::metrics::{self, Decision};
 use crate::view::outcome::{Outcome, Wait};
 use crate::view::report::Report;
@@ -61,7 +61,7 @@ struct Answer {
     why: Option<Failure>,
     known: Followed,
     decision: Option<Decision>,
-    stable: Vec<crate::plan::ReplicaSet>,
+    replica_sets: Vec<ReplicaSet>,
 }
 
 pub async fn run(args: Status) -> Exit {
@@ -101,7 +101,7 @@ async fn look(args: &Status, deadline: Instant) -> Answer {
         why,
         known,
         decision: None,
-        stable: Vec::new(),
+        replica_sets: Vec::new(),
     };
     add_details(args, &mut answer, deadline).await;
     answer
@@ -163,8 +163,9 @@ fn ran_out(args: &Status, known: &mut Followed) -> (Exit, Option<Failure>) {
     }
     let line = known.sight.as_ref().map(|sight| sight.line()).unwrap_or_default();
     let text = format!(
-        "rollout '{}' was not finished after {:?}: {line}",
-        args.name, args.timeout
+        "rollout '{}' was not finished after {}: {line}",
+        args.name,
+        say(args.timeout)
     );
     let hint = format!(
         "to see more: serin get {} -n {}",
@@ -193,7 +194,7 @@ async fn add_details(args: &Status, answer: &mut Answer, deadline: Instant) {
         answer.decision = metrics::decision(&runs, &rollout.status.current_pod_hash);
     }
     if args.output.is_some() && !matches!(answer.exit, Exit::NotFound | Exit::Unreachable) {
-        answer.stable = session.replica_sets(owner, limit).await.unwrap_or_default();
+        answer.replica_sets = session.replica_sets(owner, limit).await.unwrap_or_default();
     }
 }
 
@@ -223,9 +224,12 @@ fn print_json(args: &Status, answer: &Answer) {
         exit_code: answer.exit.code(),
         ..Report::default()
     };
-    if let (Some(rollout), Some(sight)) = (&answer.known.rollout, &answer.known.sight) {
+    let gone = answer.exit == Exit::NotFound;
+    if let (Some(rollout), Some(sight), false) = (&answer.known.rollout, &answer.known.sight, gone) {
         report.describe(rollout, sight);
-        describe_pods(&mut report, rollout, answer);
+        if !answer.replica_sets.is_empty() {
+            report.describe_pods(rollout, &answer.replica_sets);
+        }
     }
     let own_trouble = !matches!(answer.exit, Exit::Degraded | Exit::Paused | Exit::Superseded);
     report.error = answer
@@ -237,11 +241,5 @@ fn print_json(args: &Status, answer: &Answer) {
     match serde_json::to_string_pretty(&report) {
         Ok(json) => printer::out(&json),
         Err(e) => printer::err(&format!("failed to print the report: {e}")),
-    }
-}
-
-fn describe_pods(report: &mut Report, rollout: &Rollout, answer: &Answer) {
-    if !answer.stable.is_empty() {
-        report.describe_pods(rollout, &answer.stable);
     }
 }

@@ -39,7 +39,7 @@ impl Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sight {
     pub outcome: Outcome,
-    /// `Healthy`, `Degraded`, `Progressing` or `Paused`.
+    /// `Healthy`, `Degraded`, `Progressing` or `Paused`; empty when the version is gone or replaced.
     pub phase: &'static str,
     pub message: String,
 }
@@ -53,16 +53,26 @@ impl Sight {
         }
     }
 
+    /// The version that was asked for has no phase any more, and that of another one would mislead.
+    fn without_phase(outcome: Outcome, message: impl Into<String>) -> Self {
+        Self::new(outcome, "", message)
+    }
+
     fn progressing(message: impl Into<String>) -> Self {
         Self::new(Outcome::Progressing, phases::PROGRESSING, message)
     }
 
     /// The line that people read: `Healthy`, or `Paused - CanaryPauseStep`.
     pub fn line(&self) -> String {
-        if self.message.is_empty() {
-            return self.phase.to_owned();
+        let word = match self.outcome {
+            Outcome::Superseded => "Superseded",
+            Outcome::NotFound => "NotFound",
+            _ => self.phase,
+        };
+        match self.message.as_str() {
+            "" => word.to_owned(),
+            message => format!("{word} - {message}"),
         }
-        format!("{} - {}", self.phase, self.message)
     }
 }
 
@@ -93,20 +103,22 @@ impl Wait {
 
     /// Judges the next state of the Rollout; `None` when it does not exist.
     pub fn see(&mut self, rollout: Option<&Rollout>, now: DateTime<Utc>) -> Sight {
-        let Some(rollout) = rollout.filter(|rollout| !rollout.metadata.deleting()) else {
-            return Sight::new(Outcome::NotFound, "", "the rollout does not exist");
+        let Some(rollout) = rollout else {
+            return Sight::without_phase(Outcome::NotFound, "the rollout does not exist");
         };
+        if rollout.metadata.deleting() {
+            return Sight::without_phase(Outcome::NotFound, "the rollout is being deleted");
+        }
         let target = self.target.get_or_insert_with(|| Target::of(rollout));
         if target.uid != rollout.metadata.uid {
-            return Sight::new(Outcome::NotFound, "", "the rollout was deleted and created anew");
+            return Sight::without_phase(Outcome::NotFound, "the rollout was deleted and created anew");
         }
         let moved_on = match self.revision {
             Some(revision) => newer_revision(rollout, revision),
             None => target.changed(rollout),
         };
         if let Some(why) = moved_on {
-            let (phase, _) = phase::client_phase(rollout, now);
-            return Sight::new(Outcome::Superseded, phase, why);
+            return Sight::without_phase(Outcome::Superseded, why);
         }
         target.learn(rollout);
         let sight = judge(rollout, now);

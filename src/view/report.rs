@@ -7,7 +7,7 @@ use crate::api::template;
 use crate::plan::ReplicaSet;
 use crate::view::canary;
 use crate::view::metrics::Decision;
-use crate::view::outcome::Sight;
+use crate::view::outcome::{self, Sight};
 use serde::Serialize;
 
 /// One JSON object; see `serin status --help` for the fields.
@@ -28,7 +28,7 @@ pub struct Report {
     pub error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub generation: Option<i64>,
-    /// Revision that the answer is about.
+    /// The newest revision in the cluster.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,28 +82,23 @@ pub struct DecidedBy {
 }
 
 impl Report {
-    /// Adds what the Rollout itself says.
+    /// Adds what the Rollout itself says. Step, weight and revision are those of the spec only once the controller has seen
+    /// it.
     pub fn describe(&mut self, rollout: &Rollout, sight: &Sight) {
         let meta = &rollout.metadata;
         self.phase = sight.phase.to_owned();
         self.message.clone_from(&sight.message);
         self.generation = Some(meta.generation);
-        self.revision = Some(meta.revision()).filter(|revision| *revision > 0);
-        self.step = canary::step(rollout).map(|(index, count)| Step { index, count });
         let template = rollout.spec.template.as_ref();
         let images = template.map(template::images).unwrap_or_default().into_iter();
         self.images = images
             .map(|(container, image)| Image { container, image })
             .collect();
-        let Some(canary) = &rollout.spec.strategy.canary else {
-            return;
-        };
-        let routed = canary.traffic_routing.is_some();
-        self.weight = Some(Weight {
-            desired: canary::weight_wanted(rollout),
-            actual: routed.then(|| canary::weight_actual(rollout, &[])),
-            max: canary::weight_max(rollout),
-        });
+        if outcome::is_current(rollout) {
+            self.revision = Some(meta.revision()).filter(|revision| *revision > 0);
+            self.step = canary::step(rollout).map(|(index, count)| Step { index, count });
+            self.weight = weight(rollout);
+        }
     }
 
     /// Adds what only the ReplicaSets know.
@@ -116,6 +111,17 @@ impl Report {
             weight.actual = Some(canary::weight_actual(rollout, replica_sets));
         }
     }
+}
+
+/// Without the ReplicaSets the weight that the canary has is known only when a router was told.
+fn weight(rollout: &Rollout) -> Option<Weight> {
+    let canary = rollout.spec.strategy.canary.as_ref()?;
+    let routed = canary.traffic_routing.is_some();
+    Some(Weight {
+        desired: canary::weight_wanted(rollout),
+        actual: routed.then(|| canary::weight_actual(rollout, &[])),
+        max: canary::weight_max(rollout),
+    })
 }
 
 impl From<Decision> for DecidedBy {

@@ -118,6 +118,7 @@ impl FakeApi {
         self.world().no_status_subresource = true;
     }
 
+    /// What a list of `plural` gives; an empty list stands for one that is forbidden.
     pub fn list(&self, plural: &'static str, objects: Vec<Value>) {
         self.world().lists.insert(plural, objects);
     }
@@ -239,6 +240,9 @@ async fn many(
         return watch_since(shared, since);
     }
     let items = shared.world.lock().unwrap().lists.get(plural.as_str()).cloned();
+    if items.as_ref().is_some_and(Vec::is_empty) {
+        return refusal(403, &format!("{plural} is forbidden"));
+    }
     Json(json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items.unwrap_or_default()}))
         .into_response()
 }

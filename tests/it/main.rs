@@ -2,6 +2,7 @@
 
 mod canary;
 mod cli;
+mod cli_actions;
 mod fake_api;
 mod gateway;
 mod lives;
