@@ -23,6 +23,8 @@ pub mod selector;
 pub mod serve;
 pub mod stores;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 pub mod watch;
 pub mod watermark;
 
