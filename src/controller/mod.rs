@@ -24,6 +24,8 @@ pub mod serve;
 pub mod slack;
 pub mod stores;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 pub mod watch;
 pub mod watermark;
 

@@ -2,6 +2,7 @@
 //!
 //! What a measurement found is kept until a pass has put it into the status of its run, however often that write fails.
 
+use crate::api::analysis::Metric;
 use crate::api::analysis_run::AnalysisRun;
 use crate::base::clock::Clock;
 use crate::base::gotime::Time;
@@ -10,8 +11,12 @@ use crate::base::object::Key;
 use crate::base::reading::Reading;
 use crate::controller::http::{self, Http};
 use crate::controller::metrics::Metrics;
-use crate::measure::{self, Defaults};
-use crate::plan::analysis::{Finished, Probe, fill_secrets};
+use crate::measure::{self, Defaults, Request, Response};
+use crate::plan::{
+    self,
+    analysis::{Finished, Probe},
+};
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use k8s_openapi::api::core::v1::Secret as KubeSecret;
 use kube::{Api, Client};
@@ -22,8 +27,27 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+/// The pure half of measuring, so that tests can put another in its place.
+#[derive(Clone, Copy)]
+pub struct Provider {
+    pub fill_secrets: fn(&Probe, &BTreeMap<String, String>) -> Result<Metric, String>,
+    pub request: fn(&Metric, &Defaults, DateTime<Utc>) -> Result<Request, String>,
+    pub read: fn(&Metric, &Response) -> Result<Reading, String>,
+}
+
+impl Default for Provider {
+    fn default() -> Self {
+        Self {
+            fill_secrets: plan::analysis::fill_secrets,
+            request: measure::request,
+            read: measure::read,
+        }
+    }
+}
+
 /// Starts measurements and keeps what they found.
 pub struct Prober {
+    provider: Provider,
     client: Client,
     http: Http,
     clock: Clock,
@@ -56,6 +80,7 @@ pub struct Measured {
 
 impl Prober {
     pub fn new(
+        provider: Provider,
         client: Client,
         http: Http,
         clock: Clock,
@@ -64,6 +89,7 @@ impl Prober {
         kick: impl Fn(Key) + Send + Sync + 'static,
     ) -> Self {
         Self {
+            provider,
             client,
             http,
             clock,
@@ -174,27 +200,27 @@ impl Prober {
         key: &Key,
         probe: &Probe,
         secrets: &tokio::sync::Mutex<Secrets>,
-        started_at: &mut chrono::DateTime<chrono::Utc>,
+        started_at: &mut DateTime<Utc>,
     ) -> Result<Reading, String> {
         let due = Instant::now();
         let values = self.secret_values(key, probe, secrets).await?;
         let hide = |text: String| mask(&text, values.values(), 1);
-        let metric = fill_secrets(probe, &values).map_err(hide)?;
+        let metric = (self.provider.fill_secrets)(probe, &values).map_err(hide)?;
         // Asked twice: where it goes decides which permit to wait for, and the time in it must be the time after that wait.
-        let draft = measure::request(&metric, &self.defaults, self.clock.now()).map_err(hide)?;
+        let draft = (self.provider.request)(&metric, &self.defaults, self.clock.now()).map_err(hide)?;
         let _permits = self.permits_for(http::address(&draft.call)).await;
         self.metrics
             .measurement_late_seconds
             .observe(due.elapsed().as_secs_f64());
         *started_at = self.clock.now();
-        let request = measure::request(&metric, &self.defaults, *started_at).map_err(hide)?;
+        let request = (self.provider.request)(&metric, &self.defaults, *started_at).map_err(hide)?;
         let response = self.http.call(&request).await.map_err(hide)?;
         if matches!(response.status, 401 | 403) {
             // Whatever was used may have been rotated meanwhile.
             secrets.lock().await.clear();
             self.http.forget_tokens();
         }
-        let reading = measure::read(&metric, &response).map_err(hide)?;
+        let reading = (self.provider.read)(&metric, &response).map_err(hide)?;
         Ok(mask_reading(reading, &values))
     }
 

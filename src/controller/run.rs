@@ -14,7 +14,7 @@ use crate::controller::lease::{Elector, Leadership, identity, lease_name};
 use crate::controller::metrics::Metrics;
 use crate::controller::options::{Options, own_namespace};
 use crate::controller::pass::{Core, Memory, Shell, pass};
-use crate::controller::probe::Prober;
+use crate::controller::probe::{Prober, Provider};
 use crate::controller::queue::{Queue, dispatch};
 use crate::controller::watch::Watches;
 use crate::controller::watermark::Watermark;
@@ -158,6 +158,7 @@ impl Parts {
         let runs = Arc::clone(&queues.runs);
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
+            Provider::default(),
             client.clone(),
             http,
             clock.clone(),

@@ -1,0 +1,10 @@
+//! The shell against an API server in memory: no sockets, no real time.
+
+mod act;
+mod deploy;
+mod election;
+mod events;
+mod fake;
+mod passes;
+mod probes;
+mod watches;
