@@ -2,13 +2,14 @@
 
 use crate::cli::exit::Exit;
 use crate::cli::printer;
-use clap::Args;
+use crate::controller::{self, Options};
 
-/// Run the controller
-#[derive(Args, Clone, Debug)]
-pub struct Controller {}
-
-pub async fn run(_: Controller) -> Exit {
-    printer::err("failed to run the controller: it is not part of this build yet");
-    Exit::Failed
+pub async fn run(options: Options) -> Exit {
+    match controller::run(options).await {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            printer::err(&format!("failed to run the controller: {error:#}"));
+            Exit::Failed
+        }
+    }
 }

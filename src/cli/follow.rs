@@ -4,7 +4,7 @@
 //! and a job that may read but not watch still gets its answer, a little later.
 
 use crate::api::rollout::Rollout;
-use crate::cli::clock;
+use crate::base::clock::Clock;
 use crate::cli::connection::{Connection, Session};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -168,7 +168,7 @@ impl<'a> Follow<'a> {
 
     /// Judges what was seen and tells it if it is new; true when the wait is over.
     fn see(&mut self, rollout: Option<Rollout>) -> bool {
-        let sight = self.wait.see(rollout.as_ref(), clock::now());
+        let sight = self.wait.see(rollout.as_ref(), Clock::Wall.now());
         let line = sight.line();
         if sight.outcome != Outcome::NotFound && line != self.line {
             (self.tell)(&line);

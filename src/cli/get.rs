@@ -1,9 +1,10 @@
 //! `serin get`: the rollout and everything beneath it, as a tree.
 
+use crate::base::clock::Clock;
 use crate::cli::connection::Connection;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::{clock, printer, write};
+use crate::cli::{printer, write};
 use crate::view::text;
 use clap::Args;
 
@@ -31,5 +32,5 @@ async fn get(args: &Get) -> Result<String, Failure> {
     for failure in missing {
         printer::err(&format!("{}: the tree is not complete", failure.text));
     }
-    Ok(text::lines(&family, clock::now()).join("\n"))
+    Ok(text::lines(&family, Clock::Wall.now()).join("\n"))
 }

@@ -3,7 +3,6 @@
 //! Commands act with the caller's own credentials and never need the controller to be reachable.
 
 pub mod abort;
-pub mod clock;
 pub mod completion;
 pub mod connection;
 pub mod controller;
@@ -43,7 +42,7 @@ pub enum Command {
     Promote(promote::Promote),
     Abort(abort::Abort),
     Retry(retry::Retry),
-    Controller(controller::Controller),
+    Controller(crate::controller::Options),
     Version(version::Version),
     Completion(completion::Completion),
 }
