@@ -269,7 +269,7 @@ fn warnings_are_kept() {
 }
 
 #[test]
-fn what_is_no_measurement_says_what_it_is() {
+fn errors_of_prometheus_keep_their_words() {
     let check = |status: u16, kind: &str, body: &str, want: &str| {
         let message = answer(status, kind, body).expect_err(body);
         assert!(message.contains(want), "{message}");
@@ -305,6 +305,14 @@ fn what_is_no_measurement_says_what_it_is() {
         r#"{"status":"success","data":{}}"#,
         "status 500",
     );
+}
+
+#[test]
+fn answers_of_others_are_shown_in_short() {
+    let check = |status: u16, kind: &str, body: &str, want: &str| {
+        let message = answer(status, kind, body).expect_err(body);
+        assert!(message.contains(want), "{message}");
+    };
     let page = "<html>\n<head><title>502 Bad Gateway</title></head>\r\n</html>";
     check(
         502,

@@ -12,7 +12,7 @@
 //! `Successful`. [`judge_reading`] is what the controller uses: it takes the same answers but for a success that rests on nothing.
 //!
 //! Differences that remain on purpose: `asInt(NaN)` is an error here (in Go it is a huge negative number); an index or a
-//! conversion that is too large is cut to the largest number; byte strings, `date` with a layout, `timezone` and methods of times
+//! conversion that is too large is cut to the largest number; functions as values, closures over the letters of a text, byte strings, `date` with a layout, `timezone` and methods of times
 //! beyond the common ones are refused with a message.
 
 mod builtins;
