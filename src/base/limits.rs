@@ -28,7 +28,18 @@ pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
 pub const WRITE_TIMEOUT_SECONDS: u64 = 15;
 /// Messages waiting for Slack.
 pub const OUTBOX_LEN_MAX: usize = 10_000;
+/// Bytes of a condition's source.
+pub const CONDITION_BYTES_MAX: usize = 4096;
+/// Nodes of a condition's syntax tree.
+pub const CONDITION_NODES_MAX: usize = 10_000;
+/// Levels of nesting in a condition, and in the values it builds.
+pub const CONDITION_DEPTH_MAX: usize = 200;
+/// Steps that one evaluation of a condition may take.
+pub const CONDITION_STEPS_MAX: usize = 1_000_000;
+/// List elements, map members and sixteen-byte pieces of text that one evaluation of a condition may build.
+pub const CONDITION_ELEMENTS_MAX: usize = 1_000_000;
 
+const _: () = assert!(CONDITION_BYTES_MAX <= CONDITION_NODES_MAX);
 const _: () = assert!(PROBES_PER_HOST_MAX <= PROBES_IN_FLIGHT_MAX);
 
 /// The longest time that a timer is trusted without looking at the world again (Argo Rollouts' resync period).
