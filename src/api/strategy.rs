@@ -236,7 +236,7 @@ pub struct PluginStep {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ExperimentStep {
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Required by the schema, so an empty list is one that was given: it must stay, it is part of the step hash.
     pub templates: Vec<ExperimentStepTemplate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub duration: Option<String>,
@@ -283,8 +283,9 @@ pub struct ExperimentStepAnalysis {
     pub name: String,
     #[serde(skip_serializing_if = "String::is_empty")]
     pub template_name: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub cluster_scope: bool,
+    /// `None` and `Some(false)` mean the same but hash differently as part of a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_scope: Option<bool>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<AnalysisArg>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -328,8 +329,9 @@ pub struct BackgroundAnalysis {
 pub struct TemplateRef {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub template_name: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub cluster_scope: bool,
+    /// `None` and `Some(false)` mean the same but hash differently as part of a step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cluster_scope: Option<bool>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -372,6 +374,20 @@ pub struct MeasurementRetention {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub metric_name: String,
     pub limit: i32,
+}
+
+impl TemplateRef {
+    /// Whether a ClusterAnalysisTemplate is meant.
+    pub fn cluster_scoped(&self) -> bool {
+        self.cluster_scope.unwrap_or(false)
+    }
+}
+
+impl ExperimentStepAnalysis {
+    /// Whether a ClusterAnalysisTemplate is meant.
+    pub fn cluster_scoped(&self) -> bool {
+        self.cluster_scope.unwrap_or(false)
+    }
 }
 
 impl BackgroundAnalysis {
