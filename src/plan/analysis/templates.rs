@@ -47,16 +47,17 @@ pub fn walk<'a>(refs: &[TemplateRef], namespace: &str, answers: &'a Answers) -> 
     let mut found = Vec::new();
     let mut to_visit: Vec<TemplateRef> = refs.iter().rev().cloned().collect();
     while let Some(next) = to_visit.pop() {
-        if !seen.insert((next.cluster_scope, next.template_name.clone())) {
+        let cluster_scope = next.cluster_scope.unwrap_or(false);
+        if !seen.insert((cluster_scope, next.template_name.clone())) {
             continue;
         }
-        let template = answers.template(namespace, &next.template_name, next.cluster_scope);
+        let template = answers.template(namespace, &next.template_name, cluster_scope);
         if let Some(template) = template {
             to_visit.extend(template.spec.templates.iter().rev().cloned());
         }
         found.push(Found {
             name: next.template_name,
-            cluster_scope: next.cluster_scope,
+            cluster_scope,
             template,
         });
     }
@@ -165,7 +166,7 @@ mod tests {
     fn analysis(names: &[&str]) -> RolloutAnalysis {
         let templates = names.iter().map(|name| TemplateRef {
             template_name: name.trim_start_matches("cluster:").to_owned(),
-            cluster_scope: name.starts_with("cluster:"),
+            cluster_scope: Some(name.starts_with("cluster:")),
         });
         RolloutAnalysis {
             templates: templates.collect(),

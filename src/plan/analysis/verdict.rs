@@ -1,5 +1,6 @@
 //! What a reading means under a metric's conditions. The only door from runs to the condition language.
 
+use super::condition;
 use crate::api::analysis::Metric;
 use crate::base::reading::Reading;
 use chrono::{DateTime, Utc};
@@ -12,67 +13,27 @@ pub struct Verdict {
     pub message: String,
 }
 
-/// Judges a reading taken at `_at`. An empty condition counts as absent, as with Argo Rollouts.
-pub fn judge(metric: &Metric, reading: &Reading, _at: DateTime<Utc>) -> Verdict {
-    let condition = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
-    let success = condition(&metric.success_condition);
-    let failure = condition(&metric.failure_condition);
-    stand_in::judge_reading(success.as_deref(), failure.as_deref(), &reading.result)
+/// Judges a reading taken at `at`. A success that rests on no data or on NaN is an error; see [`condition::judge_reading`].
+pub fn judge(metric: &Metric, reading: &Reading, at: DateTime<Utc>) -> Verdict {
+    let judgement = condition::judge_reading(metric, reading, at);
+    Verdict {
+        phase: judgement.phase.as_str(),
+        message: judgement.message,
+    }
 }
 
-/// Understands `result OP number` and `result[0] OP number`; everything else is an error, never a success.
-mod stand_in {
-    use super::Verdict;
-    use crate::base::reading::Value;
-
-    pub fn judge_reading(success: Option<&str>, failure: Option<&str>, result: &Value) -> Verdict {
-        let answer = |name: &str, text: Option<&str>| match text {
-            None => Ok(None),
-            Some(text) => holds(text, result)
-                .map(Some)
-                .map_err(|why| format!("could not evaluate {name} \"{text}\": {why}")),
-        };
-        let phase = match (
-            answer("successCondition", success),
-            answer("failureCondition", failure),
-        ) {
-            (Err(message), _) | (_, Err(message)) => {
-                return Verdict {
-                    phase: "Error",
-                    message,
-                };
-            }
-            (Ok(_), Ok(Some(true))) | (Ok(Some(false)), Ok(None)) => "Failed",
-            (Ok(Some(false)), Ok(Some(false))) => "Inconclusive",
-            (Ok(_), Ok(_)) => "Successful",
-        };
-        Verdict {
-            phase,
-            message: String::new(),
+/// Whether the conditions of a metric can be understood at all. `Err` names the condition and what is wrong.
+pub fn check_conditions(metric: &Metric) -> Result<(), String> {
+    let conditions = [
+        ("successCondition", &metric.success_condition),
+        ("failureCondition", &metric.failure_condition),
+    ];
+    for (field, text) in conditions {
+        let text = text.as_deref().unwrap_or_default();
+        if text.is_empty() {
+            continue;
         }
+        condition::Program::compile(text).map_err(|why| format!("{field} \"{text}\": {why}"))?;
     }
-
-    fn holds(text: &str, result: &Value) -> Result<bool, String> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let [subject, operator, limit] = words[..] else {
-            return Err("not understood".into());
-        };
-        let value = match (subject, result) {
-            ("result", value) => value.clone(),
-            ("result[0]", Value::List(items)) => items.first().cloned().ok_or("index out of range")?,
-            _ => return Err("not understood".into()),
-        };
-        let value = match value {
-            Value::Int(number) => number as f64,
-            Value::Float(number) => number,
-            _ => return Err("not a number".into()),
-        };
-        let limit: f64 = limit.parse().map_err(|_| "not a number")?;
-        match operator {
-            "==" => Ok(value == limit),
-            "<" => Ok(value < limit),
-            ">=" => Ok(value >= limit),
-            _ => Err("not understood".into()),
-        }
-    }
+    Ok(())
 }
