@@ -28,7 +28,8 @@ impl From<&serde_json::Value> for Value {
             serde_json::Value::String(text) => Value::String(text.clone()),
             serde_json::Value::Array(items) => Value::List(items.iter().map(Value::from).collect()),
             serde_json::Value::Object(members) => {
-                let member = |(name, value): (&String, &serde_json::Value)| (name.clone(), Value::from(value));
+                let member =
+                    |(name, value): (&String, &serde_json::Value)| (name.clone(), Value::from(value));
                 Value::Map(members.iter().map(member).collect())
             }
         }

@@ -78,7 +78,11 @@ impl Map {
     pub(super) fn new(entries: BTreeMap<Key, Datum>, any_key: bool) -> Result<Self, Error> {
         let depth = 1 + entries.values().map(Datum::depth).max().unwrap_or_default();
         shallow(depth)?;
-        Ok(Self { entries, any_key, depth })
+        Ok(Self {
+            entries,
+            any_key,
+            depth,
+        })
     }
 
     /// The key that `datum` is in this map; `Err` when it cannot be one.
@@ -117,7 +121,10 @@ impl Key {
 
 fn shallow(depth: usize) -> Result<(), Error> {
     if depth > limits::CONDITION_DEPTH_MAX {
-        return fail!("the value is nested more than {} levels deep", limits::CONDITION_DEPTH_MAX);
+        return fail!(
+            "the value is nested more than {} levels deep",
+            limits::CONDITION_DEPTH_MAX
+        );
     }
     Ok(())
 }
@@ -180,6 +187,10 @@ impl Datum {
 
 /// Nanoseconds as Go's `time.Duration` holds them: a length that does not fit is cut to the longest one.
 pub(super) fn nanos(length: TimeDelta) -> i64 {
-    let longest = if length < TimeDelta::zero() { i64::MIN } else { i64::MAX };
+    let longest = if length < TimeDelta::zero() {
+        i64::MIN
+    } else {
+        i64::MAX
+    };
     length.num_nanoseconds().unwrap_or(longest)
 }

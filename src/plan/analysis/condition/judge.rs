@@ -52,8 +52,14 @@ const NAN: &str = "metric result is NaN: nothing was measured (a condition that 
 /// ```
 pub fn judge(success: Option<&str>, failure: Option<&str>, env: &Env) -> Judgement {
     match weigh(success, failure, env) {
-        Ok(weighed) => Judgement { phase: weighed.phase, message: String::new() },
-        Err(message) => Judgement { phase: Phase::Error, message },
+        Ok(weighed) => Judgement {
+            phase: weighed.phase,
+            message: String::new(),
+        },
+        Err(message) => Judgement {
+            phase: Phase::Error,
+            message,
+        },
     }
 }
 
@@ -66,11 +72,23 @@ pub fn judge(success: Option<&str>, failure: Option<&str>, env: &Env) -> Judgeme
 ///   `result[0] > 0.05` is false of NaN, which a failure condition would take for health.
 pub fn judge_reading(metric: &Metric, reading: &Reading, now: DateTime<Utc>) -> Judgement {
     let numeric = metric.provider.prometheus.is_some();
-    let env = Env { result: &reading.result, numeric, now };
-    let (success, failure) = (metric.success_condition.as_deref(), metric.failure_condition.as_deref());
+    let env = Env {
+        result: &reading.result,
+        numeric,
+        now,
+    };
+    let (success, failure) = (
+        metric.success_condition.as_deref(),
+        metric.failure_condition.as_deref(),
+    );
     let weighed = match weigh(success, failure, &env) {
         Ok(weighed) => weighed,
-        Err(message) => return Judgement { phase: Phase::Error, message },
+        Err(message) => {
+            return Judgement {
+                phase: Phase::Error,
+                message,
+            };
+        }
     };
     let objection = if weighed.phase != Phase::Successful {
         None
@@ -82,8 +100,14 @@ pub fn judge_reading(metric: &Metric, reading: &Reading, now: DateTime<Utc>) -> 
         None
     };
     match objection {
-        Some(message) => Judgement { phase: Phase::Error, message: message.to_owned() },
-        None => Judgement { phase: weighed.phase, message: String::new() },
+        Some(message) => Judgement {
+            phase: Phase::Error,
+            message: message.to_owned(),
+        },
+        None => Judgement {
+            phase: weighed.phase,
+            message: String::new(),
+        },
     }
 }
 
@@ -136,7 +160,11 @@ fn evaluate(source: &str, env: &Env) -> Result<Side, Error> {
     let program = Program::compile(source)?;
     let outcome: Outcome = program.run(env)?;
     let holds = outcome.verdict()?;
-    Ok(Side { program, holds, doubt: outcome.doubt })
+    Ok(Side {
+        program,
+        holds,
+        doubt: outcome.doubt,
+    })
 }
 
 fn nothing(result: &Value) -> bool {

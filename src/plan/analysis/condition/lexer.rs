@@ -24,11 +24,21 @@ pub(super) enum Kind {
 
 /// Operators, longest first, so that the first match is the right one.
 const SYMBOLS: [&str; 35] = [
-    "&&", "||", "==", "!=", "<=", ">=", "**", "??", "?.", "..", "::", "##", "(", ")", "[", "]", "{", "}", ",",
-    ";", ":", "?", ".", "|", "&", "!", "=", "<", ">", "+", "-", "*", "/", "%", "^",
+    "&&", "||", "==", "!=", "<=", ">=", "**", "??", "?.", "..", "::", "##", "(", ")", "[", "]", "{", "}",
+    ",", ";", ":", "?", ".", "|", "&", "!", "=", "<", ">", "+", "-", "*", "/", "%", "^",
 ];
 const WORDS: [&str; 11] = [
-    "not", "in", "or", "and", "matches", "contains", "startsWith", "endsWith", "let", "if", "else",
+    "not",
+    "in",
+    "or",
+    "and",
+    "matches",
+    "contains",
+    "startsWith",
+    "endsWith",
+    "let",
+    "if",
+    "else",
 ];
 
 /// All tokens of `source`, the last one being `End`.
@@ -115,7 +125,9 @@ impl<'a> Lexer<'a> {
         match first {
             '\'' | '"' => self.quoted(first),
             '`' => self.raw(),
-            'b' | 'B' if matches!(second, '\'' | '"') => fail!("byte strings are not supported in conditions"),
+            'b' | 'B' if matches!(second, '\'' | '"') => {
+                fail!("byte strings are not supported in conditions")
+            }
             '0'..='9' => self.number(),
             '.' if second.is_ascii_digit() => self.number(),
             '#' => {

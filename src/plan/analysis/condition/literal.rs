@@ -34,7 +34,10 @@ pub(super) fn number(written: &str) -> Result<Number, Error> {
 /// A float as Go's `ParseFloat` reads it: also `inf`, `infinity` and `nan`; a number too large for a float is refused.
 pub(super) fn parse_float(text: &str) -> Option<f64> {
     let number: f64 = text.parse().ok()?;
-    let named = text.trim_start_matches(['+', '-']).to_ascii_lowercase().starts_with("inf");
+    let named = text
+        .trim_start_matches(['+', '-'])
+        .to_ascii_lowercase()
+        .starts_with("inf");
     (named || !number.is_infinite()).then_some(number)
 }
 
@@ -91,7 +94,9 @@ fn braced(text: &str) -> Option<Result<(char, &str), Error>> {
 }
 
 fn coded(text: &str, digits: usize, radix: u32) -> Result<(char, &str), Error> {
-    let written = text.get(..digits).filter(|written| written.chars().all(|c| c.is_digit(radix)));
+    let written = text
+        .get(..digits)
+        .filter(|written| written.chars().all(|c| c.is_digit(radix)));
     let code = written.and_then(|written| u32::from_str_radix(written, radix).ok());
     match code {
         // Half of a surrogate pair is no character: the replacement character stands for it, as in Go.

@@ -54,7 +54,10 @@ impl<'p> Machine<'p> {
                 self.steps_left = left;
                 Ok(())
             }
-            None => fail!("the condition takes more than {} steps", limits::CONDITION_STEPS_MAX),
+            None => fail!(
+                "the condition takes more than {} steps",
+                limits::CONDITION_STEPS_MAX
+            ),
         }
     }
 
@@ -65,7 +68,10 @@ impl<'p> Machine<'p> {
                 self.elements_left = left;
                 Ok(())
             }
-            None => fail!("memory budget exceeded ({} elements)", limits::CONDITION_ELEMENTS_MAX),
+            None => fail!(
+                "memory budget exceeded ({} elements)",
+                limits::CONDITION_ELEMENTS_MAX
+            ),
         }
     }
 
@@ -132,9 +138,12 @@ impl<'p> Machine<'p> {
                 self.spend(text.len() / 64)?;
                 Value::String(text.to_string())
             }
-            Datum::List(list) => {
-                Value::List(list.items.iter().map(|item| self.export(item)).collect::<Result<_, _>>()?)
-            }
+            Datum::List(list) => Value::List(
+                list.items
+                    .iter()
+                    .map(|item| self.export(item))
+                    .collect::<Result<_, _>>()?,
+            ),
             Datum::Map(map) => {
                 let mut members = BTreeMap::new();
                 for (key, value) in &map.entries {

@@ -12,7 +12,7 @@
 //! `Successful`. [`judge_reading`] is what the controller uses: it takes the same answers but for a success that rests on nothing.
 //!
 //! Differences that remain on purpose: `asInt(NaN)` is an error here (in Go it is a huge negative number); an index or a
-//! conversion that is too large is cut to the largest number; byte strings, `date` with a layout, `timezone` and methods of times
+//! conversion that is too large is cut to the largest number; functions as values, closures over the letters of a text, byte strings, `date` with a layout, `timezone` and methods of times
 //! beyond the common ones are refused with a message.
 
 mod builtins;
@@ -26,6 +26,7 @@ mod literal;
 mod machine;
 mod operators;
 mod parser;
+mod primary;
 mod syntax;
 mod types;
 
@@ -36,8 +37,8 @@ pub use error::Error;
 pub use judge::{Judgement, Phase, judge, judge_reading};
 
 use crate::base::reading::Value;
-use chrono::{DateTime, Utc};
 use check::Names;
+use chrono::{DateTime, Utc};
 use datum::{Datum, Held};
 use error::fail;
 use machine::Machine;
@@ -96,14 +97,15 @@ impl Program {
 
     /// Whether a part of the condition deals with NaN: it calls `isNaN`.
     fn expects_nan(&self) -> bool {
-        self.root.any(&|kind| matches!(kind, Kind::Call(name, _) if name == "isNaN"))
+        self.root
+            .any(&|kind| matches!(kind, Kind::Call(name, _) if name == "isNaN"))
     }
 
     /// Whether a part of the condition deals with missing data: it calls `isNil` or `default`, takes the length of `result`,
     /// compares it with nil or an empty list, or gives a substitute with `??`.
     fn expects_nothing(&self) -> bool {
-        let result = |node: &Node| matches!(&node.kind, Kind::Name(name) if name == "result");
-        let nothing = |node: &Node| match &node.kind {
+        let result = |node: &Node| matches!(&*node.kind, Kind::Name(name) if name == "result");
+        let nothing = |node: &Node| match &*node.kind {
             Kind::Nil => true,
             Kind::List(items) => items.is_empty(),
             _ => false,
@@ -111,9 +113,7 @@ impl Program {
         self.root.any(&|kind| match kind {
             Kind::Call(name, _) => matches!(name.as_str(), "isNil" | "default"),
             Kind::Builtin("len", args) => args.iter().any(result),
-            Kind::Binary("==" | "!=", sides) => {
-                sides.iter().any(result) && sides.iter().any(nothing)
-            }
+            Kind::Binary("==" | "!=", sides) => sides.iter().any(result) && sides.iter().any(nothing),
             Kind::Coalesce(sides) => result(&sides[0]),
             _ => false,
         })
@@ -133,7 +133,11 @@ fn run(root: &Node, result: Datum, now: DateTime<Utc>) -> Result<Outcome, Error>
     let mut machine = Machine::new(result, now);
     let datum = machine.eval(root)?;
     let value = machine.export(&datum)?;
-    Ok(Outcome { value, type_name: datum.type_name(), doubt: machine.doubt })
+    Ok(Outcome {
+        value,
+        type_name: datum.type_name(),
+        doubt: machine.doubt,
+    })
 }
 
 /// The instant that an expression such as `now() - duration("5m")` means: the start or the end of a range query. It knows the

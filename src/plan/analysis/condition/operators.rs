@@ -183,7 +183,11 @@ impl Machine<'_> {
 }
 
 fn invalid<A>(operator: &str, left: &Datum, right: &Datum) -> Result<A, Error> {
-    fail!("invalid operation: {} {operator} {}", left.type_name(), right.type_name())
+    fail!(
+        "invalid operation: {} {operator} {}",
+        left.type_name(),
+        right.type_name()
+    )
 }
 
 pub(super) fn float(datum: &Datum) -> Result<f64, Error> {

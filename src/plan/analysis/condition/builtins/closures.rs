@@ -19,7 +19,11 @@ impl<'p> Machine<'p> {
             return fail!("builtin {name} takes only array (got {})", list.type_name());
         };
         let Some(body) = args.get(1) else {
-            return if name == "sum" { self.sum(&list, None) } else { self.count_plain(&list) };
+            return if name == "sum" {
+                self.sum(&list, None)
+            } else {
+                self.count_plain(&list)
+            };
         };
         match name {
             "all" => Ok(Datum::Bool(self.position(&list, body, false, false)?.is_none())),
@@ -71,8 +75,7 @@ impl<'p> Machine<'p> {
         Ok(match (self.position(list, body, true, backwards)?, index) {
             (Some(found), true) => int(found),
             (Some(found), false) => list.items[found].clone(),
-            (None, true) => Datum::Int(-1),
-            (None, false) => Datum::Nil,
+            (None, _) => Datum::Nil,
         })
     }
 
@@ -88,7 +91,9 @@ impl<'p> Machine<'p> {
 
     fn map_items(&mut self, list: &List, body: &'p Node) -> Result<Vec<Datum>, Error> {
         let items = list.items.iter().enumerate();
-        items.map(|(index, item)| self.apply(body, item, index, Datum::Nil)).collect()
+        items
+            .map(|(index, item)| self.apply(body, item, index, Datum::Nil))
+            .collect()
     }
 
     /// `count(list)`: how many elements are true.

@@ -24,7 +24,7 @@ impl Machine<'_> {
                 self.list(values)
             }
             ("toPairs", [map]) => self.pairs(as_map(map, name)?),
-            ("fromPairs", [list]) => self.from_pairs(as_list(list, name)?),
+            ("fromPairs", [list]) => self.map_of_pairs(as_list(list, name)?),
             ("reverse", [list]) => {
                 let items = as_list(list, name)?.items.iter().rev().cloned().collect();
                 self.list(items)
@@ -38,7 +38,10 @@ impl Machine<'_> {
             }
             ("sort", [list, order @ ..]) => {
                 let descending = descending(order.first())?;
-                let items = as_list(list, name)?.items.iter().map(|item| (item.clone(), item.clone()));
+                let items = as_list(list, name)?
+                    .items
+                    .iter()
+                    .map(|item| (item.clone(), item.clone()));
                 let items = self.sorted(items.collect(), descending)?;
                 self.list(items)
             }
@@ -66,7 +69,7 @@ impl Machine<'_> {
         self.list(pairs)
     }
 
-    fn from_pairs(&mut self, list: &List) -> Evaluated {
+    fn map_of_pairs(&mut self, list: &List) -> Evaluated {
         let mut entries = BTreeMap::new();
         for pair in &list.items {
             match pair {
@@ -129,10 +132,16 @@ impl Machine<'_> {
         self.spend(length * (usize::BITS - length.leading_zeros()) as usize)?;
         for pair in pairs.windows(2) {
             if order(&pair[0].0, &pair[1].0).is_none() {
-                return fail!("cannot sort {} with {}", pair[0].0.type_name(), pair[1].0.type_name());
+                return fail!(
+                    "cannot sort {} with {}",
+                    pair[0].0.type_name(),
+                    pair[1].0.type_name()
+                );
             }
         }
-        self.doubt |= pairs.iter().any(|(key, _)| matches!(key, Datum::Float(number) if number.is_nan()));
+        self.doubt |= pairs
+            .iter()
+            .any(|(key, _)| matches!(key, Datum::Float(number) if number.is_nan()));
         pairs.sort_by(|(a, _), (b, _)| {
             let order = order(a, b).unwrap_or(Ordering::Equal);
             if descending { order.reverse() } else { order }
@@ -203,5 +212,8 @@ pub(super) fn texts(datum: &Datum) -> Result<Vec<Rc<str>>, Error> {
     if matches!(list.held, Held::Ints | Held::Floats) {
         return fail!("invalid argument for join (type {})", list.held.type_name());
     }
-    list.items.iter().map(|item| super::as_text(item, "join")).collect()
+    list.items
+        .iter()
+        .map(|item| super::as_text(item, "join"))
+        .collect()
 }

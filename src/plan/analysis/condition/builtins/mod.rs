@@ -41,7 +41,9 @@ impl<'p> Machine<'p> {
             ("asInt", [value]) => numbers::as_int(value),
             ("asFloat", [value]) => numbers::as_float(value),
             ("isNaN", [value]) => exact_float(value, &nodes[0]).map(|number| Datum::Bool(number.is_nan())),
-            ("isInf", [value]) => exact_float(value, &nodes[0]).map(|number| Datum::Bool(number.is_infinite())),
+            ("isInf", [value]) => {
+                exact_float(value, &nodes[0]).map(|number| Datum::Bool(number.is_infinite()))
+            }
             ("isNil", [_]) => Ok(Datum::Bool(self.result.is_nil())),
             ("default", [_, default]) if self.result.is_nil() => Ok(default.clone()),
             ("default", [_, _]) => Ok(self.result.clone()),
@@ -81,7 +83,7 @@ fn exact_float(value: &Datum, node: &Node) -> Result<f64, Error> {
 }
 
 fn written_whole(node: &Node) -> bool {
-    match &node.kind {
+    match &*node.kind {
         Kind::Int(_) => true,
         Kind::Minus(node) | Kind::Plus(node) => written_whole(node),
         Kind::Binary("+" | "-" | "*", nodes) => nodes.iter().all(written_whole),
@@ -116,7 +118,10 @@ fn type_word(value: &Datum) -> &'static str {
 fn as_text(value: &Datum, function: &str) -> Result<Rc<str>, Error> {
     match value {
         Datum::Text(text) => Ok(text.clone()),
-        other => fail!("cannot use {} as argument (type string) to call {function}", other.type_name()),
+        other => fail!(
+            "cannot use {} as argument (type string) to call {function}",
+            other.type_name()
+        ),
     }
 }
 

@@ -126,7 +126,10 @@ impl Machine<'_> {
                 into.push(datum.clone());
                 Ok(())
             }
-            Datum::List(list) => list.items.iter().try_for_each(|item| self.numbers(name, item, into)),
+            Datum::List(list) => list
+                .items
+                .iter()
+                .try_for_each(|item| self.numbers(name, item, into)),
             other => fail!("invalid argument for {name} (type {})", other.type_name()),
         }
     }
@@ -164,5 +167,9 @@ fn mean(numbers: &[Datum]) -> Evaluated {
     for number in numbers {
         total += float(number)?;
     }
-    Ok(Datum::Float(if numbers.is_empty() { 0.0 } else { total / numbers.len() as f64 }))
+    Ok(Datum::Float(if numbers.is_empty() {
+        0.0
+    } else {
+        total / numbers.len() as f64
+    }))
 }

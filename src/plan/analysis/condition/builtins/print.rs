@@ -132,7 +132,11 @@ fn float(number: f64, plain: Range<i32>) -> String {
         return "NaN".into();
     }
     if number.is_infinite() {
-        return if number > 0.0 { "+Inf".into() } else { "-Inf".into() };
+        return if number > 0.0 {
+            "+Inf".into()
+        } else {
+            "-Inf".into()
+        };
     }
     let scientific = format!("{number:e}");
     let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));

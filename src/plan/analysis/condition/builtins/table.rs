@@ -59,11 +59,21 @@ pub(in super::super) struct Shape {
 }
 
 const fn plain(name: &'static str, forms: &'static [&'static [Param]], gives: Gives) -> Function {
-    Function { name, forms, repeats: false, gives }
+    Function {
+        name,
+        forms,
+        repeats: false,
+        gives,
+    }
 }
 
 const fn repeating(name: &'static str, forms: &'static [&'static [Param]], gives: Gives) -> Function {
-    Function { name, forms, repeats: true, gives }
+    Function {
+        name,
+        forms,
+        repeats: true,
+        gives,
+    }
 }
 
 use Gives as G;
@@ -96,7 +106,11 @@ static FUNCTIONS: [Function; 56] = [
     plain("lower", &[&[Text]], G::Text),
     plain("split", &[&[Text, Text], &[Text, Text, Int]], G::Texts),
     plain("splitAfter", &[&[Text, Text], &[Text, Text, Int]], G::Texts),
-    plain("replace", &[&[Text, Text, Text], &[Text, Text, Text, Int]], G::Text),
+    plain(
+        "replace",
+        &[&[Text, Text, Text], &[Text, Text, Text, Int]],
+        G::Text,
+    ),
     plain("repeat", &[&[Text, Int]], G::Text),
     plain("join", &[&[List], &[List, Text]], G::Text),
     plain("indexOf", &[&[Text, Text]], G::Int),

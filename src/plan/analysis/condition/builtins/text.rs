@@ -31,9 +31,14 @@ impl Machine<'_> {
         if name == "repeat" {
             return self.repeat(&text, args);
         }
-        let count = args.get(if name == "replace" { 3 } else { 2 }).map(whole).transpose()?;
+        let count = args
+            .get(if name == "replace" { 3 } else { 2 })
+            .map(whole)
+            .transpose()?;
         let others = args.iter().skip(1).take(if name == "replace" { 2 } else { 1 });
-        let others = others.map(|other| as_text(other, name)).collect::<Result<Vec<_>, _>>()?;
+        let others = others
+            .map(|other| as_text(other, name))
+            .collect::<Result<Vec<_>, _>>()?;
         let with: Vec<&str> = others.iter().map(|other| &**other).collect();
         match (name, with.as_slice()) {
             ("split" | "splitAfter", [by]) => self.split(name, &text, by, count),
@@ -58,7 +63,11 @@ impl Machine<'_> {
         let [list, glue @ ..] = args else {
             return super::wrong_arguments("join");
         };
-        let glue = glue.first().map(|glue| as_text(glue, "join")).transpose()?.unwrap_or_else(|| "".into());
+        let glue = glue
+            .first()
+            .map(|glue| as_text(glue, "join"))
+            .transpose()?
+            .unwrap_or_else(|| "".into());
         let parts = super::lists::texts(list)?;
         let bytes: usize = parts.iter().map(|part| part.len() + glue.len()).sum();
         self.reserve_text(bytes)?;
@@ -82,11 +91,19 @@ impl Machine<'_> {
         let mut parts: Vec<&str> = Vec::new();
         let mut rest = text;
         while parts.len() + 1 < most && !rest.is_empty() {
-            let found = if by.is_empty() { rest.chars().next().map(char::len_utf8) } else { rest.find(by) };
+            let found = if by.is_empty() {
+                rest.chars().next().map(char::len_utf8)
+            } else {
+                rest.find(by)
+            };
             let Some(found) = found.filter(|found| !by.is_empty() || *found < rest.len()) else {
                 break;
             };
-            let end = if after && !by.is_empty() { found + by.len() } else { found };
+            let end = if after && !by.is_empty() {
+                found + by.len()
+            } else {
+                found
+            };
             parts.push(&rest[..end]);
             rest = &rest[found + by.len()..];
         }
@@ -131,16 +148,26 @@ fn encode_base64(bytes: &[u8]) -> String {
         let group = byte(0) << 16 | byte(1) << 8 | byte(2);
         for place in 0..4 {
             let digit = BASE64[(group >> (18 - 6 * place) & 63) as usize];
-            text.push(if place <= chunk.len() { char::from(digit) } else { '=' });
+            text.push(if place <= chunk.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
         }
     }
     text
 }
 
 fn decode_base64(text: &str) -> Option<Vec<u8>> {
-    let text: Vec<u8> = text.bytes().filter(|byte| !matches!(byte, b'\r' | b'\n')).collect();
-    let unpadded = text.strip_suffix(b"==").or(text.strip_suffix(b"=")).unwrap_or(&text);
-    if text.len() % 4 != 0 {
+    let text: Vec<u8> = text
+        .bytes()
+        .filter(|byte| !matches!(byte, b'\r' | b'\n'))
+        .collect();
+    let unpadded = text
+        .strip_suffix(b"==")
+        .or(text.strip_suffix(b"="))
+        .unwrap_or(&text);
+    if !text.len().is_multiple_of(4) {
         return None;
     }
     let mut bytes = Vec::new();

@@ -25,12 +25,23 @@ pub(super) fn function(name: &str, args: &[Datum], now: DateTime<Utc>) -> Evalua
 }
 
 fn date(text: &str) -> Evaluated {
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().map(|day| day.and_time(NaiveTime::MIN));
+    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .ok()
+        .map(|day| day.and_time(NaiveTime::MIN));
     let moment = || NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S").ok();
-    let hour = || NaiveTime::parse_from_str(text, "%H:%M:%S").ok().and_then(|time| year_zero(time));
+    let hour = || {
+        NaiveTime::parse_from_str(text, "%H:%M:%S")
+            .ok()
+            .and_then(year_zero)
+    };
     let rfc3339 = || DateTime::parse_from_rfc3339(text).ok().map(|at| at.naive_utc());
     let rfc2822 = || DateTime::parse_from_rfc2822(text).ok().map(|at| at.naive_utc());
-    match day.or_else(moment).or_else(hour).or_else(rfc3339).or_else(rfc2822) {
+    match day
+        .or_else(moment)
+        .or_else(hour)
+        .or_else(rfc3339)
+        .or_else(rfc2822)
+    {
         Some(at) => Ok(Datum::Time(at.and_utc())),
         None => fail!("invalid date {text}"),
     }

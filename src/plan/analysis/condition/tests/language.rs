@@ -78,14 +78,22 @@ fn types_that_cannot_fit_are_errors_even_where_not_evaluated() {
     check("all([1], 5)", "error: predicate should return boolean");
     check("1 ? 2 : 3", "error: non-bool expression");
     check("len(1)", "error: cannot use int");
-    check_with("0.5", "result == 'a'", "error: mismatched types float64 and string");
+    check_with(
+        "0.5",
+        "result == 'a'",
+        "error: mismatched types float64 and string",
+    );
     check_with("{\"a\": 1}", "result.a == 'a'", "false");
     check_with("{\"a\": 1}", "result.a < 'a'", "error: invalid operation");
 }
 
 #[test]
 fn no_data_never_passes_for_an_answer() {
-    check_with("[]", "result[0]", "error: index out of range: 0 (array length is 0)");
+    check_with(
+        "[]",
+        "result[0]",
+        "error: index out of range: 0 (array length is 0)",
+    );
     check_with("[1, 2]", "result[-1]", "2");
     check_with("[1, 2]", "result[-3]", "error: index out of range");
     check_with("{\"a\": []}", "result.a[0] != 0", "error: index out of range");
@@ -112,7 +120,14 @@ fn lists_and_closures() {
     check("max(map(result.items, .v))", "30");
     check("find(result.items, .n == 'a').v", "1");
     check("findLast(result.items, .n == 'a').v", "30");
-    check("findIndex(result.items, .v == 9)", "-1");
+    check("findIndex(result.items, .v == 9)", "<nil>");
+    check(
+        "findIndex(result.items, .v == 9) != 0",
+        "error: nothing was found",
+    );
+    check("findIndex(result.items, .v == 9) == nil", "true");
+    check("findLastIndex(result.items, .n == 'a')", "2");
+    check("map(result.items, nil)", "error: nothing but nil");
     check("groupBy(result.items, .n).a | len()", "2");
     check("map(sortBy(result.items, .v, 'desc'), .v)", "[30 2 1]");
     check("reduce(result.items, #acc + .v, 0)", "33");
@@ -138,7 +153,10 @@ fn lists_and_closures() {
     check("sort([1, 'a'])", "error: cannot sort");
     check("2 in [1, 2.0]", "true");
     check("'v' in result.items[0]", "true");
-    check("result.items[0].v in ['a', 'b']", "error: cannot look for float64");
+    check(
+        "result.items[0].v in ['a', 'b']",
+        "error: cannot look for float64",
+    );
     check("(if 1 < 2 { 'a' } else { 'b' })", "a");
 }
 
@@ -170,7 +188,10 @@ fn texts() {
     check("int('x')", "error: invalid operation: int(x)");
     check("float('1e3')", "1000");
     check("float('1e999')", "error: invalid operation: float(1e999)");
-    check("[round(2.5), round(-2.5), ceil(1.2), floor(-1.2), abs(-3)]", "[3 -3 2 -2 3]");
+    check(
+        "[round(2.5), round(-2.5), ceil(1.2), floor(-1.2), abs(-3)]",
+        "[3 -3 2 -2 3]",
+    );
     check("1 /* c */ + 1 // end", "error: unexpected end");
     check("notify", "error: unknown name notify");
 }
@@ -187,7 +208,8 @@ fn is_nil_and_default_look_at_the_overall_result() {
 fn logic_settles_what_needs_no_evaluation() {
     check_with("{}", "result.x && false", "false");
     check_with("{}", "result.x || true", "true");
-    check_with("{}", "result.x && true", "error: expected bool");
+    check_with("{}", "result.x && true", "<nil>");
+    check_with("{}", "result.x && 1 < 2", "error: expected bool");
 }
 
 #[test]
@@ -200,7 +222,10 @@ fn times_come_from_the_caller() {
     let err = |source: &str| instant(source, now()).unwrap_err().to_string();
     assert_eq!(err("5"), "expected time.Time, but got int");
     assert_eq!(err("result"), "unknown name result");
-    assert_eq!(err("now() - 5"), "invalid operation: - (mismatched types time.Time and int)");
+    assert_eq!(
+        err("now() - 5"),
+        "invalid operation: - (mismatched types time.Time and int)"
+    );
     assert!(err("now() - duration('5 minutes')").contains("5 minutes"));
     check("now() - duration('1h30m') < now()", "true");
     check("duration('1h30m')", "1h30m0s");

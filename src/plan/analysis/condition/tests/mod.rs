@@ -15,7 +15,11 @@ fn now() -> DateTime<Utc> {
 }
 
 fn evaluate(source: &str, result: &Value) -> Result<Value, String> {
-    let env = Env { result, numeric: false, now: now() };
+    let env = Env {
+        result,
+        numeric: false,
+        now: now(),
+    };
     let program = Program::compile(source).map_err(|err| err.to_string())?;
     program.evaluate(&env).map_err(|err| err.to_string())
 }

@@ -18,7 +18,11 @@ fn every_recorded_verdict_is_the_same() {
             continue;
         }
         let result = json(&row["result"].to_string());
-        let env = Env { result: &result, numeric: false, now: now() };
+        let env = Env {
+            result: &result,
+            numeric: false,
+            now: now(),
+        };
         let verdict = Program::compile(condition).and_then(|program| program.holds(&env));
         seen += 1;
         if verdict.as_ref().ok().copied() != row["want"].as_bool() {
