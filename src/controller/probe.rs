@@ -284,7 +284,7 @@ impl Prober {
                     key.name, key.namespace
                 ));
             }
-            Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
+            Ok(Err(kube::Error::Api(status))) if status.code == 403 => {
                 return Err(format!(
                     "secret '{}' may not be read: grant the verb \"get\" on \"secrets\" to Serin's service account",
                     key.name
