@@ -5,11 +5,18 @@
 
 pub mod analysis;
 pub mod analysis_run;
+pub mod blue_green;
 pub mod check;
+pub mod crd;
 pub mod experiment;
 pub mod hash;
+pub mod phase;
+pub mod provider;
 pub mod rollout;
+pub mod rollout_analysis;
 pub mod rollout_status;
+pub mod steps;
 pub mod strategy;
 pub mod template;
 pub mod traffic;
+pub mod vendor;

@@ -26,8 +26,14 @@ pub const PROBES_PER_HOST_MAX: usize = 64;
 pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
 /// One write to the API server, retries not included.
 pub const WRITE_TIMEOUT_SECONDS: u64 = 15;
-/// Messages waiting for Slack.
+/// Messages waiting for Slack. Progress beyond it is dropped; final outcomes are not.
 pub const OUTBOX_LEN_MAX: usize = 10_000;
+/// Slack threads of which the controller remembers where they are.
+pub const SLACK_THREADS_MAX: usize = 4_096;
+/// Messages of one Slack thread that are remembered, to repeat none.
+pub const SLACK_THREAD_MESSAGES_MAX: usize = 256;
+/// The longest pause that a `Retry-After` of Slack is believed.
+pub const SLACK_RETRY_AFTER_SECONDS_MAX: u64 = 3_600;
 
 /// Passes over Rollouts at the same time; the same again over AnalysisRuns.
 pub const PASSES_IN_FLIGHT_MAX: usize = 64;
@@ -68,6 +74,18 @@ pub const OUTBOX_DRAIN_SECONDS_MAX: u64 = 5;
 
 const _: () = assert!((LEASE_RENEW_SECONDS_MAX as i64) < LEASE_SECONDS);
 const _: () = assert!(RETRY_MILLIS_MIN < RETRY_MILLIS_MAX && WATCH_RETRY_MILLIS_MIN < WATCH_RETRY_MILLIS_MAX);
+/// Bytes of a condition's source.
+pub const CONDITION_BYTES_MAX: usize = 4096;
+/// Nodes of a condition's syntax tree.
+pub const CONDITION_NODES_MAX: usize = 10_000;
+/// Levels of nesting in a condition, and in the values it builds.
+pub const CONDITION_DEPTH_MAX: usize = 200;
+/// Steps that one evaluation of a condition may take.
+pub const CONDITION_STEPS_MAX: usize = 1_000_000;
+/// List elements, map members and sixteen-byte pieces of text that one evaluation of a condition may build.
+pub const CONDITION_ELEMENTS_MAX: usize = 1_000_000;
+
+const _: () = assert!(CONDITION_BYTES_MAX <= CONDITION_NODES_MAX);
 const _: () = assert!(PROBES_PER_HOST_MAX <= PROBES_IN_FLIGHT_MAX);
 
 /// The longest time that a timer is trusted without looking at the world again (Argo Rollouts' resync period).

@@ -3,6 +3,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::fmt;
 
 /// Kubernetes' int-or-string.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,15 @@ impl IntOrString {
         match self {
             IntOrString::Int(number) => Some(*number),
             IntOrString::String(text) => text.trim().parse().ok(),
+        }
+    }
+}
+
+impl fmt::Display for IntOrString {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            IntOrString::Int(number) => write!(f, "{number}"),
+            IntOrString::String(text) => f.write_str(text),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! What a metric provider said, between the provider that reads it and the conditions that judge it.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use std::collections::BTreeMap;
 
 /// A value of the condition language. Unlike JSON it keeps whole and fractional numbers apart and has NaN and infinities.
@@ -13,6 +14,26 @@ pub enum Value {
     String(String),
     List(Vec<Value>),
     Map(BTreeMap<String, Value>),
+    Time(DateTime<Utc>),
+    Duration(TimeDelta),
+}
+
+impl From<&serde_json::Value> for Value {
+    /// As Go decodes JSON: every number is a float.
+    fn from(json: &serde_json::Value) -> Self {
+        match json {
+            serde_json::Value::Null => Value::Nil,
+            serde_json::Value::Bool(value) => Value::Bool(*value),
+            serde_json::Value::Number(number) => Value::Float(number.as_f64().unwrap_or(f64::NAN)),
+            serde_json::Value::String(text) => Value::String(text.clone()),
+            serde_json::Value::Array(items) => Value::List(items.iter().map(Value::from).collect()),
+            serde_json::Value::Object(members) => {
+                let member =
+                    |(name, value): (&String, &serde_json::Value)| (name.clone(), Value::from(value));
+                Value::Map(members.iter().map(member).collect())
+            }
+        }
+    }
 }
 
 /// A provider's answer, ready for the conditions.

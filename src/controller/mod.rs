@@ -21,6 +21,7 @@ pub mod queue;
 pub mod run;
 pub mod selector;
 pub mod serve;
+pub mod slack;
 pub mod stores;
 pub mod telemetry;
 #[cfg(test)]

@@ -248,6 +248,9 @@ impl Stores {
         match question {
             Question::Service(key) => found(&self.services, key, |service| Answer::Service(service.clone())),
             Question::HttpRoute(key) => found(&self.routes, key, |route| Answer::Route(route.clone())),
+            Question::ReplicaSet(key) => {
+                found(&self.replica_sets, key, |set| Answer::ReplicaSet(set.clone()))
+            }
             Question::AnalysisTemplate(key) => found(&self.templates, key, |t| Answer::Template(t.clone())),
             Question::ClusterAnalysisTemplate(name) => {
                 found(&self.cluster_templates, &Key::new("", name), |t| {
@@ -309,6 +312,7 @@ pub fn kind_of(question: &Question) -> Kind {
         Question::AnalysisTemplate(_) => Kind::AnalysisTemplate,
         Question::ClusterAnalysisTemplate(_) => Kind::ClusterAnalysisTemplate,
         Question::HttpRoute(_) => Kind::HttpRoute,
+        Question::ReplicaSet(_) => Kind::ReplicaSet,
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people are told about an update of a Rollout, with all the facts a message needs.
 
 use crate::api::analysis_run::AnalysisRun;
+use crate::api::strategy::CanaryStep;
 use crate::base::object::Key;
 use chrono::{DateTime, Utc};
 
@@ -27,6 +28,8 @@ pub struct Announcement {
     pub weight_is_pods: bool,
     /// Steps of the canary: 0-based index of the current one, and how many there are.
     pub step: Option<(i32, i32)>,
+    /// The steps themselves, for the plan in the first message; empty when there are none.
+    pub steps: Vec<CanaryStep>,
     /// Channel named on the Rollout; the default one applies when absent.
     pub channel: Option<String>,
     /// Analysis runs of this update, oldest first, with spec and status.

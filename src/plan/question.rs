@@ -2,6 +2,7 @@
 
 use crate::api::analysis::AnalysisTemplate;
 use crate::base::object::{Key, Meta};
+use crate::plan::replica_set::ReplicaSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ pub enum Question {
     AnalysisTemplate(Key),
     ClusterAnalysisTemplate(String),
     HttpRoute(Key),
+    /// Any ReplicaSet of that name, whoever owns it.
+    ReplicaSet(Key),
 }
 
 /// What the shell knows about a question.
@@ -26,6 +29,7 @@ pub enum Answer {
     Template(AnalysisTemplate),
     /// The object as it is, untyped.
     Route(Value),
+    ReplicaSet(ReplicaSet),
 }
 
 /// The part of a Service that decisions read.

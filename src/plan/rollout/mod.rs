@@ -1,14 +1,173 @@
-//! What to do about a Rollout.
+//! What to do about a Rollout: one page of ordered steps. The steps themselves are in the files beside this one.
+//!
+//! A plan is a chain of small passes over a draft. The chain ends when a pass changes nothing, or when a write must be seen to have
+//! worked before more is decided. All status changes of the chain are one write at the end.
 
+mod analysis;
+mod announce;
+mod canary;
+mod conditions;
+mod draft;
+mod intent;
+mod pause;
+mod replicas;
+mod revision;
+pub mod scale;
+pub mod selector;
+mod services;
+mod sizing;
+mod status;
+pub mod steps;
+mod traffic;
+mod valid;
+
+use crate::api::rollout_status::RolloutStatus;
+use crate::api::strategy::CanaryStrategy;
+use crate::base::limits;
+use crate::base::object::Kind;
+use crate::base::{json, names};
+use crate::plan::action::{Action, Verb};
 use crate::plan::{Observed, Plan, Question};
 use chrono::{DateTime, Utc};
+use draft::Draft;
+use serde_json::{Value, json};
 
 /// Facts still missing to decide. Ask, add the answers, and call again until it is empty: templates may name further templates.
-pub fn survey(_seen: &Observed) -> Vec<Question> {
-    Vec::new()
+pub fn survey(seen: &Observed) -> Vec<Question> {
+    let Some(canary) = seen.rollout.spec.strategy.canary.as_ref() else {
+        return Vec::new();
+    };
+    if !valid::own(seen).is_empty() {
+        return Vec::new();
+    }
+    let mut draft = Draft::new(seen, canary, DateTime::UNIX_EPOCH);
+    revision::identify(&mut draft);
+    let mut questions = services::questions(&draft);
+    questions.extend(traffic::questions(&draft));
+    questions.extend(analysis::questions(&draft));
+    questions.extend(revision::questions(&draft));
+    questions.retain(|question| seen.answers.get(question).is_none());
+    questions
 }
 
 /// What to do now.
-pub fn plan(_seen: &Observed, _now: DateTime<Utc>) -> Plan {
-    Plan::default()
+pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
+    if seen.rollout.metadata.deleting() {
+        return Plan::default();
+    }
+    let none = CanaryStrategy::default();
+    let canary = seen.rollout.spec.strategy.canary.as_ref().unwrap_or(&none);
+    let mut draft = Draft::new(seen, canary, now);
+    let mut problems = valid::own(seen);
+    if problems.is_empty() {
+        problems = valid::references(&draft);
+    }
+    if problems.is_empty() {
+        prepare(&mut draft);
+        chain(&mut draft);
+    } else {
+        valid::mark(&mut draft, &problems);
+    }
+    conclude(draft)
+}
+
+/// Writes that come before any decision: an unset `spec.replicas` becomes 1, which an autoscaler needs, and orphans are adopted.
+fn prepare(draft: &mut Draft) {
+    if draft.rollout.spec.replicas.is_none() {
+        draft.rollout.spec.replicas = Some(1);
+        let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
+        draft.patch(Kind::Rollout, key, guard, json!({"spec": {"replicas": 1}}));
+    }
+    revision::adopt_orphans(draft);
+}
+
+/// Passes until nothing changes or a write must be seen first.
+fn chain(draft: &mut Draft) {
+    for _ in 0..limits::PLAN_PASSES_MAX {
+        let before = (
+            draft.rollout.clone(),
+            draft.sets.clone(),
+            draft.runs.len(),
+            draft.actions_len(),
+        );
+        canary::pass(draft);
+        let after = (&draft.rollout, &draft.sets, draft.runs.len(), draft.actions_len());
+        if draft.hop || (&before.0, &before.1, before.2, before.3) == after {
+            return;
+        }
+    }
+}
+
+fn conclude(draft: Draft) -> Plan {
+    let announcements = announce::announcements(&draft);
+    let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
+    let (minor, same_step) = (
+        is_minor(old, new),
+        old.current_step_index == new.current_step_index,
+    );
+    let mut patch = status_patch(old, new);
+    let (notes, wake_at, waiting_for) = (draft.notes.clone(), draft.wake_at, draft.waiting_for.clone());
+    let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
+    let mut actions = draft.into_actions();
+    if minor && same_step && !actions.is_empty() {
+        // The writes bring the next pass soon; counters alone are not worth a write of their own now.
+        patch = None;
+    }
+    let deferrable = actions.is_empty() && patch.is_some() && minor;
+    if let Some(body) = patch {
+        actions.push(Action {
+            verb: Verb::PatchStatus,
+            kind: Kind::Rollout,
+            key,
+            guard,
+            body,
+        });
+    }
+    Plan {
+        actions,
+        notes,
+        announcements,
+        wake_at,
+        deferrable,
+        waiting_for,
+    }
+}
+
+/// The merge patch from the status as it was to the status as it should be: only what differs, so that fields of others survive.
+fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
+    let encode = |status: &RolloutStatus| serde_json::to_value(status).unwrap_or_default();
+    // A status never written before has nothing stored, not even the members that are always there.
+    let stored = if *old == RolloutStatus::default() {
+        json!({})
+    } else {
+        encode(old)
+    };
+    json::merge_diff(&stored, &encode(new)).map(|patch| json!({"status": patch}))
+}
+
+/// Whether only counters, progress times and step numbers moved: news that can wait a few seconds for company.
+fn is_minor(old: &RolloutStatus, new: &RolloutStatus) -> bool {
+    let mut same = new.clone();
+    same.replicas = old.replicas;
+    same.updated_replicas = old.updated_replicas;
+    same.ready_replicas = old.ready_replicas;
+    same.available_replicas = old.available_replicas;
+    same.hpa_replicas = old.hpa_replicas;
+    same.message.clone_from(&old.message);
+    same.current_step_index = old.current_step_index;
+    let minor = [names::condition::AVAILABLE, names::condition::PROGRESSING];
+    let states = |status: &RolloutStatus| {
+        let kept = status
+            .conditions
+            .iter()
+            .filter(|condition| !minor.contains(&condition.type_.as_str()));
+        let mut kept: Vec<_> = kept
+            .map(|c| (c.type_.clone(), c.status.clone(), c.reason.clone()))
+            .collect();
+        kept.sort();
+        kept
+    };
+    let conditions_same = states(old) == states(new);
+    same.conditions.clone_from(&old.conditions);
+    conditions_same && same == *old
 }

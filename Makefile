@@ -1,0 +1,33 @@
+# Each target is one or two commands, so that it can be read and run by hand.
+
+.PHONY: demo test check e2e crds cluster-tools
+
+# The main job, on real parts: four releases, two of them bad. SERIN_DEMO_ARGS=--real-intervals for 60 s intervals.
+demo: cluster-tools
+	cargo build --quiet --bin serin
+	cargo run --quiet --example demo -- $(SERIN_DEMO_ARGS)
+
+# Every test, the end-to-end ones on a real control plane among them.
+test: cluster-tools
+	cargo test
+
+# The pure core alone and the whole, both without warnings; the core must not be able to reach IO.
+check:
+	cargo fmt --check
+	cargo clippy --quiet --lib --no-default-features -- -D warnings
+	cargo clippy --quiet --all-targets -- -D warnings
+	./tests/tools/fence.sh
+
+# Only the end-to-end tests.
+e2e: cluster-tools
+	cargo test --test e2e
+
+# Write crds/ from the types in src/api.
+crds:
+	cargo run --quiet --no-default-features --example crds
+
+# The control plane and the Prometheus that end-to-end tests and the demo run on: built or fetched once, into
+# a cache outside the checkout (~/.cache/serin). Prints where they are.
+cluster-tools:
+	@tests/cluster/build.sh
+	@tests/cluster/prometheus.sh

@@ -1,0 +1,268 @@
+//! The analysis runs of a canary: which are needed now, what their outcome means for the update, which are no longer of use.
+
+use crate::api::analysis_run::{AnalysisRun, completed};
+use crate::api::rollout_status::RunStatusRef;
+use crate::api::strategy::RolloutAnalysis;
+use crate::base::names::{label, pause};
+use crate::base::object::Kind;
+use crate::plan::analysis::build::{Name, Purpose, RunWanted, base_name, build_run, name_for, run_spec};
+use crate::plan::analysis::history::{History, runs_to_delete};
+use crate::plan::analysis::templates::templates_needed;
+use crate::plan::rollout::draft::{Draft, guard};
+use crate::plan::rollout::status::Findings;
+use crate::plan::rollout::{intent, revision, steps};
+use crate::plan::{Note, Question};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// The templates that the steps and the background analysis name, as far as they are not known yet.
+pub fn questions(draft: &Draft) -> Vec<Question> {
+    let namespace = &draft.rollout.metadata.namespace;
+    let of_steps = draft
+        .canary
+        .steps
+        .iter()
+        .filter_map(|step| step.analysis.as_ref());
+    let refs = of_steps.flat_map(|analysis| &analysis.templates);
+    let background = draft
+        .canary
+        .analysis
+        .iter()
+        .flat_map(|analysis| &analysis.templates);
+    let refs: Vec<_> = refs.chain(background).cloned().collect();
+    templates_needed(&refs, namespace, &draft.seen.answers)
+}
+
+/// Starts, keeps and ends the runs of this update; a failed one asks for an abort, an inconclusive one for a pause.
+pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
+    if let Some(failure) = &draft.build_failure {
+        draft.waiting_for = failure.clone();
+    }
+    let unwanted = over(draft);
+    if !unwanted {
+        findings.background_run = background(draft, findings);
+        findings.step_run = step(draft, findings);
+    }
+    let in_use: BTreeSet<String> = [&findings.background_run, &findings.step_run]
+        .into_iter()
+        .flatten()
+        .map(|run| run.name.clone())
+        .collect();
+    cancel_others(draft, &in_use);
+    forget_old(draft, &in_use);
+}
+
+/// No analysis is of use any more: the update is over, was never needed, or is being ended.
+fn over(draft: &Draft) -> bool {
+    let status = &draft.rollout.status;
+    draft.fully_promoted()
+        || status.abort
+        || status.promote_full
+        || status.stable_rs.is_empty()
+        || revision::within_rollback_window(draft)
+}
+
+fn background(draft: &mut Draft, findings: &mut Findings) -> Option<RunStatusRef> {
+    let background = draft.canary.analysis.as_ref()?;
+    let status = &draft.rollout.status;
+    let known = status.canary.current_background_analysis_run_status.clone();
+    let starting_step = background.starting_step.unwrap_or(0);
+    if draft.canary.steps.len() > 0 && status.current_step_index.unwrap_or(0) < starting_step {
+        return None;
+    }
+    if intent::inconclusive(status) {
+        return known;
+    }
+    carry(
+        draft,
+        findings,
+        &background.analysis(),
+        Purpose::Background,
+        known,
+    )
+}
+
+fn step(draft: &mut Draft, findings: &mut Findings) -> Option<RunStatusRef> {
+    let status = &draft.rollout.status;
+    let known = status.canary.current_step_analysis_run_status.clone();
+    let (index, step) = steps::current(&draft.canary.steps, status.current_step_index)?;
+    let analysis = step.analysis.as_ref()?;
+    if !status.pause_conditions.is_empty() {
+        return known;
+    }
+    let of_this_step = |known: &RunStatusRef| {
+        let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
+        run.is_none_or(|run| run.metadata.label(label::STEP_INDEX) == index.to_string())
+    };
+    let known = known.filter(of_this_step);
+    let purpose = Purpose::Step(i32::try_from(index).unwrap_or(i32::MAX));
+    carry(draft, findings, analysis, purpose, known)
+}
+
+/// Carries a run on, or starts it; translates its outcome.
+fn carry(
+    draft: &mut Draft,
+    findings: &mut Findings,
+    analysis: &RolloutAnalysis,
+    purpose: Purpose,
+    known: Option<RunStatusRef>,
+) -> Option<RunStatusRef> {
+    let Some(known) = known.filter(|known| !needs_new(draft, known)) else {
+        return start(draft, analysis, purpose);
+    };
+    let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
+    // A run that the cache does not show yet was just created; one that somebody deleted is started again.
+    let Some(run) = run else {
+        return start(draft, analysis, purpose);
+    };
+    let (phase, message) = (run.status.phase.clone(), run.status.message.clone());
+    if phase != known.status && !phase.is_empty() {
+        draft.note(phase_note(purpose, &known, &phase));
+    }
+    judge(findings, purpose, &phase, &message);
+    Some(RunStatusRef {
+        name: known.name,
+        status: phase,
+        message,
+    })
+}
+
+fn phase_note(purpose: Purpose, known: &RunStatusRef, phase: &str) -> Note {
+    let before = if known.status.is_empty() {
+        "NoPreviousStatus"
+    } else {
+        &known.status
+    };
+    let message = format!(
+        "{} Analysis Run '{}' Status New: '{phase}' Previous: '{before}'",
+        purpose.name(),
+        known.name
+    );
+    let reason = format!("AnalysisRun{phase}");
+    match phase {
+        "Failed" | "Error" => Note::warning(reason, message),
+        // That a run is being measured follows from the step.
+        "Running" | "Pending" => Note::normal(reason, message).quietly(),
+        _ => Note::normal(reason, message),
+    }
+}
+
+/// What the outcome of a run means for the update.
+fn judge(findings: &mut Findings, purpose: Purpose, phase: &str, message: &str) {
+    match phase {
+        "Failed" | "Error" => {
+            let what = match purpose {
+                Purpose::Step(_) => "Step-based",
+                Purpose::Background => "Background",
+            };
+            let detail = if message.is_empty() {
+                String::new()
+            } else {
+                format!(": {message}")
+            };
+            findings.intent.abort = Some(format!("{what} analysis phase error/failed{detail}"));
+        }
+        "Inconclusive" => findings.intent.add_pause = Some(pause::INCONCLUSIVE_ANALYSIS),
+        _ => {}
+    }
+}
+
+/// A person resumed after an inconclusive run, or retried after an abort: measure anew.
+fn needs_new(draft: &Draft, known: &RunStatusRef) -> bool {
+    let status = &draft.rollout.status;
+    let resumed = status.controller_pause && status.pause_conditions.is_empty();
+    if resumed {
+        return known.status == "Inconclusive";
+    }
+    status.aborted_at.is_some()
+}
+
+fn start(draft: &mut Draft, analysis: &RolloutAnalysis, purpose: Purpose) -> Option<RunStatusRef> {
+    let wanted = RunWanted {
+        rollout: &draft.rollout,
+        analysis,
+        answers: &draft.seen.answers,
+        purpose,
+        new_hash: &draft.new_hash,
+        stable_hash: &draft.rollout.status.stable_rs,
+        revision: draft.rollout.metadata.revision(),
+        instance_id: &draft.seen.instance_id,
+    };
+    let spec = match run_spec(&wanted) {
+        Ok(spec) => spec,
+        Err(why) => {
+            draft.build_failure = Some(why);
+            return None;
+        }
+    };
+    let name = name_for(
+        &base_name(&wanted),
+        &draft.rollout.metadata.uid,
+        &spec,
+        &draft.runs,
+    );
+    let name = match name {
+        Name::Reuse(name) => {
+            let run = draft.runs.iter().find(|run| run.metadata.name == name)?;
+            let (status, message) = (run.status.phase.clone(), run.status.message.clone());
+            return Some(RunStatusRef {
+                name,
+                status,
+                message,
+            });
+        }
+        Name::Create(name) => name,
+    };
+    let object = build_run(&wanted, &name).ok()?;
+    let run: AnalysisRun = serde_json::from_value(object.clone()).ok()?;
+    draft.create(Kind::AnalysisRun, draft.sibling(&name), object);
+    draft.runs.push(run);
+    Some(RunStatusRef {
+        name,
+        status: String::new(),
+        message: String::new(),
+    })
+}
+
+/// Ends every other run that is still open.
+fn cancel_others(draft: &mut Draft, in_use: &BTreeSet<String>) {
+    for index in 0..draft.runs.len() {
+        let run = &draft.runs[index];
+        let open = !completed(&run.status.phase) && !run.spec.terminate && !run.metadata.deleting();
+        if !open || in_use.contains(&run.metadata.name) || run.metadata.uid.is_empty() {
+            continue;
+        }
+        let (key, guard) = (run.metadata.key(), guard(&run.metadata));
+        draft.runs[index].spec.terminate = true;
+        draft.patch(
+            Kind::AnalysisRun,
+            key,
+            guard,
+            json!({"spec": {"terminate": true}}),
+        );
+    }
+}
+
+fn forget_old(draft: &mut Draft, in_use: &BTreeSet<String>) {
+    let live = draft
+        .sets
+        .iter()
+        .filter(|set| !set.metadata.deleting())
+        .map(|set| set.hash().to_owned());
+    let live_hashes: BTreeSet<String> = live.collect();
+    let history = History {
+        rollout: &draft.rollout,
+        runs: &draft.runs,
+        in_use,
+        live_hashes: &live_hashes,
+        current_hash: &draft.new_hash,
+    };
+    let old: Vec<_> = runs_to_delete(&history)
+        .into_iter()
+        .map(|run| run.metadata.clone())
+        .collect();
+    for metadata in old.into_iter().filter(|metadata| !metadata.uid.is_empty()) {
+        draft.delete(Kind::AnalysisRun, metadata.key(), guard(&metadata));
+        draft.runs.retain(|run| run.metadata.name != metadata.name);
+    }
+}

@@ -1,0 +1,154 @@
+//! What people are told about a plan: the difference between the status before and after, with the facts a message needs.
+
+use crate::api::analysis_run::completed;
+use crate::api::rollout_status::RolloutStatus;
+use crate::api::template;
+use crate::base::names::{annotation, condition, label, reason};
+use crate::plan::rollout::draft::Draft;
+use crate::plan::rollout::{conditions, pause};
+use crate::plan::{Announcement, Moment};
+use chrono::{DateTime, Utc};
+
+/// The announcements of a plan, in the order in which things happened.
+pub fn announcements(draft: &Draft) -> Vec<Announcement> {
+    moments(draft)
+        .into_iter()
+        .map(|moment| announcement(draft, moment))
+        .collect()
+}
+
+fn moments(draft: &Draft) -> Vec<Moment> {
+    let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
+    let mut moments = Vec::new();
+    let first_release = old.stable_rs.is_empty();
+    if old.current_pod_hash != new.current_pod_hash && !first_release && new.stable_rs != new.current_pod_hash
+    {
+        moments.push(Moment::Started);
+    }
+    moments.extend(verdicts(draft).into_iter().map(Moment::Verdict));
+    if let Some(why) = abort_reason(new).filter(|_| abort_reason(old).is_none() && !first_release) {
+        moments.push(Moment::Aborted(why));
+    }
+    if new.stable_rs != old.stable_rs && !first_release {
+        let promoted = draft
+            .notes
+            .iter()
+            .find(|note| note.reason == reason::ROLLOUT_COMPLETED);
+        let why = promoted
+            .and_then(|note| note.message.rsplit_once("): "))
+            .map_or("", |(_, why)| why);
+        moments.push(Moment::Promoted(why.to_owned()));
+    }
+    if old.pause_conditions.is_empty() && pause::awaits_person(draft) {
+        let why = new
+            .pause_conditions
+            .first()
+            .map_or("", |condition| condition.reason.as_str());
+        moments.push(Moment::Paused(why.to_owned()));
+    }
+    let invalid =
+        |status: &RolloutStatus| conditions::get(status, condition::INVALID_SPEC).map(|c| c.message.clone());
+    if let Some(message) = invalid(new).filter(|message| invalid(old).as_ref() != Some(message)) {
+        moments.push(Moment::Invalid(message));
+    }
+    moments
+}
+
+/// The message of the abort that the status tells of.
+fn abort_reason(status: &RolloutStatus) -> Option<String> {
+    let progressing = conditions::get(status, condition::PROGRESSING)?;
+    (progressing.reason == reason::ROLLOUT_ABORTED).then(|| progressing.message.clone())
+}
+
+/// Runs that the old status knew as unfinished and that are complete now.
+fn verdicts(draft: &Draft) -> Vec<String> {
+    let canary = &draft.seen.rollout.status.canary;
+    let refs = [
+        &canary.current_step_analysis_run_status,
+        &canary.current_background_analysis_run_status,
+    ];
+    let unfinished = refs
+        .into_iter()
+        .flatten()
+        .filter(|known| !completed(&known.status));
+    let done = |name: &str| {
+        let mut runs = draft.seen.analysis_runs.iter();
+        runs.any(|run| run.metadata.name == name && completed(&run.status.phase))
+    };
+    unfinished
+        .map(|known| known.name.clone())
+        .filter(|name| done(name))
+        .collect()
+}
+
+fn announcement(draft: &Draft, moment: Moment) -> Announcement {
+    let (old, metadata) = (&draft.seen.rollout.status, &draft.rollout.metadata);
+    let hash = draft.new_hash.clone();
+    let images = |hash: &str| {
+        let set = draft.sets.iter().find(|set| set.hash() == hash);
+        set.map(|set| template::images(&set.template_json()))
+            .unwrap_or_default()
+    };
+    let mut runs: Vec<_> = draft
+        .seen
+        .analysis_runs
+        .iter()
+        .filter(|run| run.metadata.label(label::POD_HASH) == hash)
+        .cloned()
+        .collect();
+    runs.sort_by_key(|run| (run.metadata.creation_timestamp, run.metadata.name.clone()));
+    let revision = metadata.revision();
+    runs.retain(|run| run.metadata.revision() == revision);
+    let steps = i32::try_from(draft.canary.steps.len()).unwrap_or(i32::MAX);
+    Announcement {
+        moment,
+        rollout: metadata.key(),
+        rollout_uid: metadata.uid.clone(),
+        revision,
+        at: draft.now,
+        since: since(draft),
+        images_old: images(&old.stable_rs),
+        images_new: images(&hash),
+        pod_hash: hash,
+        weight: weight(draft),
+        weight_max: draft.weight_max(),
+        weight_is_pods: !draft.routed(),
+        step: old.current_step_index.map(|index| (index, steps)),
+        steps: draft.canary.steps.clone(),
+        channel: metadata.annotation(annotation::SLACK_CHANNEL).map(str::to_owned),
+        runs,
+    }
+}
+
+/// When this update began: the new version's ReplicaSet is as old as the update, unless it is a former version come back.
+fn since(draft: &Draft) -> Option<DateTime<Utc>> {
+    let set = draft.set(draft.roles().new)?;
+    let returned = set.metadata.annotation(annotation::REVISION_HISTORY).is_some();
+    set.metadata
+        .creation_timestamp
+        .filter(|_| !returned)
+        .map(|time| time.get())
+}
+
+/// The canary's share before this plan: of the traffic with a router, else of the available pods.
+fn weight(draft: &Draft) -> i32 {
+    let old = &draft.seen.rollout.status;
+    if draft.routed() {
+        return old
+            .canary
+            .weights
+            .as_ref()
+            .map_or(0, |weights| weights.canary.weight);
+    }
+    let of_new = draft
+        .seen
+        .replica_sets
+        .iter()
+        .find(|set| set.hash() == draft.new_hash);
+    let all: i32 = draft.seen.replica_sets.iter().map(|set| set.available).sum();
+    if all == 0 {
+        0
+    } else {
+        of_new.map_or(0, |set| set.available) * draft.weight_max() / all
+    }
+}

@@ -1,0 +1,230 @@
+//! The state of one plan while it is being made: the world as it was seen, plus what this plan has decided so far.
+//!
+//! A plan chains many small passes. Each pass works on the draft, so that later passes see what earlier ones decided, and the
+//! writes of all of them are collected here: one create or patch per object between two moves of traffic, one status at the end.
+
+use crate::api::analysis_run::AnalysisRun;
+use crate::api::rollout::Rollout;
+use crate::api::strategy::CanaryStrategy;
+use crate::base::json;
+use crate::base::object::{Key, Kind};
+use crate::plan::rollout::scale::Counts;
+use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
+
+/// See the module's description.
+pub struct Draft<'a> {
+    pub seen: &'a Observed,
+    pub now: DateTime<Utc>,
+    pub canary: &'a CanaryStrategy,
+    /// With the status as this plan has it so far.
+    pub rollout: Rollout,
+    pub sets: Vec<ReplicaSet>,
+    pub runs: Vec<AnalysisRun>,
+    /// Answers with this plan's own changes to Services and routes.
+    pub answers: crate::plan::Answers,
+    pub new_hash: String,
+    actions: Vec<Action>,
+    /// Writes before this index happen before traffic moved and take no further changes.
+    barrier: usize,
+    pub notes: Vec<Note>,
+    pub wake_at: Option<DateTime<Utc>>,
+    pub waiting_for: String,
+    /// Why an analysis run could not be built.
+    pub build_failure: Option<String>,
+    /// Set when the next pass must see the outcome of a write first.
+    pub hop: bool,
+}
+
+/// Which ReplicaSet plays which part; indexes into [`Draft::sets`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Roles {
+    pub new: Option<usize>,
+    pub stable: Option<usize>,
+    /// Everything else, oldest first.
+    pub others: Vec<usize>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(seen: &'a Observed, canary: &'a CanaryStrategy, now: DateTime<Utc>) -> Self {
+        let mut sets = seen.replica_sets.clone();
+        sets.sort_by(|a, b| {
+            let age = |set: &ReplicaSet| (set.metadata.creation_timestamp, set.metadata.name.clone());
+            age(a).cmp(&age(b))
+        });
+        Self {
+            seen,
+            now,
+            canary,
+            rollout: seen.rollout.clone(),
+            sets,
+            runs: seen.analysis_runs.clone(),
+            answers: seen.answers.clone(),
+            new_hash: String::new(),
+            actions: Vec::new(),
+            barrier: 0,
+            notes: Vec::new(),
+            wake_at: None,
+            waiting_for: String::new(),
+            build_failure: None,
+            hop: false,
+        }
+    }
+
+    pub fn key(&self) -> Key {
+        self.rollout.metadata.key()
+    }
+
+    pub fn sibling(&self, name: &str) -> Key {
+        Key::new(&self.rollout.metadata.namespace, name)
+    }
+
+    /// `spec.replicas`; unset means 1.
+    pub fn replicas(&self) -> i32 {
+        self.rollout.spec.replicas.unwrap_or(1)
+    }
+
+    pub fn routed(&self) -> bool {
+        self.canary.traffic_routing.is_some()
+    }
+
+    /// Weights are parts of this.
+    pub fn weight_max(&self) -> i32 {
+        self.canary
+            .traffic_routing
+            .as_ref()
+            .and_then(|routing| routing.max_traffic_weight)
+            .unwrap_or(100)
+    }
+
+    pub fn roles(&self) -> Roles {
+        let owned = |set: &ReplicaSet| set.metadata.controlled_by(&self.rollout.metadata.uid);
+        let with = |hash: &str| {
+            let found = self.sets.iter().position(|set| owned(set) && set.hash() == hash);
+            found.filter(|_| !hash.is_empty())
+        };
+        let (new, stable) = (with(&self.new_hash), with(&self.rollout.status.stable_rs));
+        let indexes = 0..self.sets.len();
+        let others = indexes
+            .filter(|&i| owned(&self.sets[i]) && Some(i) != new && Some(i) != stable)
+            .collect();
+        Roles { new, stable, others }
+    }
+
+    pub fn set(&self, index: Option<usize>) -> Option<&ReplicaSet> {
+        index.and_then(|index| self.sets.get(index))
+    }
+
+    pub fn counts(&self, index: usize) -> Counts {
+        let set = &self.sets[index];
+        Counts {
+            desired: set.replicas_desired,
+            current: set.replicas,
+            available: set.available,
+        }
+    }
+
+    /// The new version is the stable one.
+    pub fn fully_promoted(&self) -> bool {
+        let status = &self.rollout.status;
+        !status.stable_rs.is_empty() && status.stable_rs == self.new_hash
+    }
+
+    pub fn note(&mut self, note: Note) {
+        self.notes.push(note);
+    }
+
+    /// Look again at `at`, if nothing changes before.
+    pub fn wake(&mut self, at: DateTime<Utc>) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    pub fn wake_in(&mut self, delay: TimeDelta) {
+        self.wake(self.now + delay);
+    }
+
+    /// Adds a merge patch of an object that exists; joins the pending write of the same object where order allows.
+    pub fn patch(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
+        let same = |action: &&mut Action| {
+            action.kind == kind && action.key == key && matches!(action.verb, Verb::Create | Verb::Patch)
+        };
+        match self.actions[self.barrier..].iter_mut().find(same) {
+            Some(action) if action.verb == Verb::Create => json::merge_apply(&mut action.body, &patch),
+            Some(action) => json::merge_patches(&mut action.body, &patch),
+            None => self.actions.push(Action {
+                verb: Verb::Patch,
+                kind,
+                key,
+                guard,
+                body: patch,
+            }),
+        }
+    }
+
+    pub fn create(&mut self, kind: Kind, key: Key, body: Value) {
+        self.actions.push(Action {
+            verb: Verb::Create,
+            kind,
+            key,
+            guard: Guard::Absent,
+            body,
+        });
+    }
+
+    pub fn delete(&mut self, kind: Kind, key: Key, guard: Guard) {
+        self.actions.push(Action {
+            verb: Verb::Delete,
+            kind,
+            key,
+            guard,
+            body: Value::Null,
+        });
+    }
+
+    /// Adds a write that moves traffic: nothing decided later may join a write decided earlier.
+    pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
+        self.actions.push(Action {
+            verb: Verb::Patch,
+            kind,
+            key,
+            guard,
+            body: patch,
+        });
+        self.barrier = self.actions.len();
+    }
+
+    /// Patches a ReplicaSet in the draft and in the plan. `patch` holds `metadata` and `spec` members only.
+    pub fn patch_set(&mut self, index: usize, patch: &Value) {
+        let set = &mut self.sets[index];
+        if let Some(replicas) = json::int(patch, "/spec/replicas") {
+            set.replicas_desired = i32::try_from(replicas).unwrap_or(i32::MAX);
+        }
+        if let Some(annotations) = patch.pointer("/metadata/annotations").and_then(Value::as_object) {
+            for (name, value) in annotations {
+                match value.as_str() {
+                    Some(text) => drop(set.metadata.annotations.insert(name.clone(), text.to_owned())),
+                    None => drop(set.metadata.annotations.remove(name)),
+                }
+            }
+        }
+        let (key, guard) = (set.metadata.key(), guard(&set.metadata));
+        self.patch(Kind::ReplicaSet, key, guard, patch.clone());
+    }
+
+    pub fn into_actions(self) -> Vec<Action> {
+        self.actions
+    }
+
+    pub fn actions_len(&self) -> usize {
+        self.actions.len()
+    }
+}
+
+/// The guard of an object as it was seen.
+pub fn guard(metadata: &crate::base::object::Meta) -> Guard {
+    Guard::Seen {
+        uid: metadata.uid.clone(),
+        resource_version: metadata.resource_version.clone(),
+    }
+}

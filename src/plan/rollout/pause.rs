@@ -1,0 +1,125 @@
+//! Pause steps, the pause conditions, and the condition types that tell people about them.
+
+use crate::base::gotime::{Time, parse_duration};
+use crate::base::names::{condition, pause, reason};
+use crate::base::percent::IntOrString;
+use crate::plan::rollout::draft::Draft;
+use crate::plan::rollout::status::{self, Findings};
+use crate::plan::rollout::{conditions, intent, steps};
+use chrono::TimeDelta;
+
+/// Starts, waits out or ends the pause of the current step.
+pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
+    let current = &draft.rollout.status;
+    let Some((_, step)) = steps::current(&draft.canary.steps, current.current_step_index) else {
+        return;
+    };
+    let Some(step) = step
+        .pause
+        .as_ref()
+        .filter(|_| !draft.rollout.spec.paused && !current.abort)
+    else {
+        return;
+    };
+    let started = current
+        .pause_conditions
+        .iter()
+        .find(|condition| condition.reason == pause::CANARY_STEP);
+    let Some(started) = started else {
+        // The controller's own mark without a condition means that a person removed it: promote.
+        if current.controller_pause {
+            findings.step_done = true;
+        } else {
+            findings.intent.add_pause = Some(pause::CANARY_STEP);
+            if let Some(length) = step.duration.as_ref().and_then(seconds) {
+                draft.wake_in(length);
+            }
+        }
+        return;
+    };
+    let Some(length) = step.duration.as_ref().and_then(seconds) else {
+        return;
+    };
+    let over = started.start_time.get() + length;
+    if over <= draft.now {
+        findings.step_done = true;
+    } else {
+        draft.wake(over);
+    }
+}
+
+/// The length of a pause in whole seconds: a number, a number in quotes, or a Go duration. `None` when unreadable.
+pub fn seconds(duration: &IntOrString) -> Option<TimeDelta> {
+    if let Some(seconds) = duration.as_int() {
+        return Some(TimeDelta::seconds(seconds.into()));
+    }
+    let IntOrString::String(text) = duration else {
+        return None;
+    };
+    parse_duration(text).map(|length| TimeDelta::seconds(length.num_seconds()))
+}
+
+/// Brings the conditions that speak of pauses, resumes and retries in line; returns whether one changed.
+pub fn update_conditions(draft: &mut Draft) -> bool {
+    let generation = draft.rollout.metadata.generation.to_string();
+    if draft.rollout.status.observed_generation != generation {
+        return false;
+    }
+    let now = Time::new(draft.now);
+    let mut next = draft.rollout.status.clone();
+    let paused = draft.rollout.spec.paused || !next.pause_conditions.is_empty();
+    let progressing = conditions::get(&next, condition::PROGRESSING).map_or("", |c| c.reason.as_str());
+    let (says_paused, says_aborted) = (
+        progressing == reason::ROLLOUT_PAUSED,
+        progressing == reason::ROLLOUT_ABORTED,
+    );
+    let completed = !next.stable_rs.is_empty() && next.stable_rs == next.current_pod_hash;
+    let mut changed = false;
+    if paused != says_paused && !says_aborted && !completed {
+        let (why, message) = if paused {
+            (reason::ROLLOUT_PAUSED, "Rollout is paused")
+        } else {
+            (reason::ROLLOUT_RESUMED, "Rollout is resumed")
+        };
+        changed |= conditions::set(&mut next, now, condition::PROGRESSING, "Unknown", why, message);
+    }
+    if !next.abort && says_aborted {
+        let message = "Retrying Rollout after abort";
+        changed |= conditions::set(
+            &mut next,
+            now,
+            condition::PROGRESSING,
+            "Unknown",
+            reason::ROLLOUT_RETRY,
+            message,
+        );
+    }
+    if paused != conditions::is_true(&next, condition::PAUSED) && !says_aborted {
+        let value = if paused { "True" } else { "False" };
+        let message = "Rollout is paused";
+        changed |= conditions::set(
+            &mut next,
+            now,
+            condition::PAUSED,
+            value,
+            reason::ROLLOUT_PAUSED,
+            message,
+        );
+    }
+    if changed {
+        status::seal(draft, &mut next);
+        draft.rollout.status = next;
+    }
+    changed
+}
+
+/// Whether a person has to act before the update goes on.
+pub fn awaits_person(draft: &Draft) -> bool {
+    let status = &draft.rollout.status;
+    if intent::inconclusive(status) {
+        return true;
+    }
+    let step = steps::current(&draft.canary.steps, status.current_step_index);
+    let pause = step.and_then(|(_, step)| step.pause.as_ref());
+    intent::has_pause(status, pause::CANARY_STEP) && pause.is_some_and(|pause| pause.duration.is_none())
+}

@@ -1,0 +1,252 @@
+//! Sizes of ReplicaSets: what to write so that the sizes worked out in `scale` come true, and when old versions may go.
+
+use crate::base::gotime::Time;
+use crate::base::names::annotation;
+use crate::plan::Note;
+use crate::plan::rollout::draft::Draft;
+use crate::plan::rollout::{intent, sizing, traffic};
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+/// Seconds that a version no longer needed keeps its pods when traffic is routed, unless the manifest says otherwise.
+const DELAY_SECONDS_DEFAULT: i32 = 30;
+
+/// Resizes one version, stable before new before others; returns whether a size changed.
+pub fn reconcile(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
+    if draft.rollout.spec.paused || intent::inconclusive(&draft.rollout.status) {
+        return false;
+    }
+    drop_deadlines(draft);
+    size_stable(draft) || size_new(draft, weights) || size_others(draft)
+}
+
+fn aborted(draft: &Draft) -> bool {
+    draft.rollout.status.abort
+}
+
+/// How long the canary keeps its pods after an abort; `None` when it does not.
+fn abort_delay(draft: &Draft) -> Option<TimeDelta> {
+    let default = if draft.routed() { DELAY_SECONDS_DEFAULT } else { 0 };
+    let seconds = draft
+        .canary
+        .abort_scale_down_delay_seconds
+        .filter(|_| draft.routed())
+        .unwrap_or(default);
+    (aborted(draft) && !draft.fully_promoted() && seconds > 0).then(|| TimeDelta::seconds(seconds.into()))
+}
+
+fn scale_down_delay(draft: &Draft) -> TimeDelta {
+    let default = if draft.routed() { DELAY_SECONDS_DEFAULT } else { 0 };
+    let seconds = draft
+        .canary
+        .scale_down_delay_seconds
+        .filter(|_| draft.routed())
+        .unwrap_or(default);
+    TimeDelta::seconds(seconds.max(0).into())
+}
+
+/// A version in use has no scale-down deadline.
+fn drop_deadlines(draft: &mut Draft) {
+    let roles = draft.roles();
+    let delaying = abort_delay(draft).is_some();
+    let new = roles.new.filter(|_| !delaying);
+    let stable = roles.stable.filter(|_| !delaying || roles.stable != roles.new);
+    for index in new.into_iter().chain(stable) {
+        if draft.sets[index]
+            .metadata
+            .annotation(annotation::SCALE_DOWN_DEADLINE)
+            .is_some()
+        {
+            draft.patch_set(index, &deadline_patch(None));
+        }
+    }
+}
+
+fn deadline_patch(at: Option<Time>) -> Value {
+    json!({"metadata": {"annotations": {annotation::SCALE_DOWN_DEADLINE: at.map(Time::rfc3339)}}})
+}
+
+fn size_stable(draft: &mut Draft) -> bool {
+    let roles = draft.roles();
+    let Some(index) = roles.stable.filter(|_| roles.stable != roles.new) else {
+        return false;
+    };
+    let status = &draft.rollout.status;
+    let before = status
+        .canary
+        .weights
+        .as_ref()
+        .map(|w| (w.canary.weight, w.stable.weight));
+    let wanted = sizing::of(draft, before).now().stable;
+    let floor = traffic::stable_floor(draft);
+    resize(draft, index, wanted.max(floor))
+}
+
+fn size_new(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
+    let Some(index) = draft.roles().new else {
+        return false;
+    };
+    if let Some(delay) = abort_delay(draft) {
+        return size_aborted(draft, index, delay);
+    }
+    let wanted = sizing::of(draft, weights).now().new;
+    let floor = traffic::canary_floor(draft);
+    resize(draft, index, wanted.max(floor))
+}
+
+/// After an abort the canary keeps its pods until stable can carry everything, and then for the delay.
+fn size_aborted(draft: &mut Draft, index: usize, delay: TimeDelta) -> bool {
+    let set = &draft.sets[index];
+    let held = set.replicas_desired;
+    if held == 0 {
+        return resize(draft, index, 0);
+    }
+    let Some(deadline) = set.scale_down_deadline() else {
+        let stable_full = draft
+            .set(draft.roles().stable)
+            .is_some_and(|set| set.available >= draft.replicas());
+        if stable_full && traffic::canary_floor(draft) == 0 {
+            let at = Time::new(draft.now + delay);
+            draft.patch_set(index, &deadline_patch(Some(at)));
+            draft.wake(at.get());
+        }
+        return resize(draft, index, held);
+    };
+    if deadline.get() > draft.now {
+        draft.wake(deadline.get());
+        return resize(draft, index, held);
+    }
+    resize(draft, index, traffic::canary_floor(draft))
+}
+
+/// Writes a size and the size of the whole beside it; returns whether the size changed.
+fn resize(draft: &mut Draft, index: usize, to: i32) -> bool {
+    let set = &draft.sets[index];
+    let (from, whole) = (set.replicas_desired, draft.replicas().to_string());
+    let annotated = set.metadata.annotation(annotation::DESIRED_REPLICAS) == Some(&whole);
+    let mut patch = json!({});
+    if !annotated {
+        patch["metadata"]["annotations"][annotation::DESIRED_REPLICAS] = json!(whole);
+    }
+    if from != to {
+        patch["spec"]["replicas"] = json!(to);
+        let holds_deadline = set.metadata.annotation(annotation::SCALE_DOWN_DEADLINE).is_some();
+        if to == 0 && holds_deadline && abort_delay(draft).is_none() {
+            patch["metadata"]["annotations"][annotation::SCALE_DOWN_DEADLINE] = Value::Null;
+        }
+    }
+    if patch == json!({}) {
+        return false;
+    }
+    let set = &draft.sets[index];
+    let (name, revision) = (set.name().to_owned(), set.metadata.revision());
+    draft.patch_set(index, &patch);
+    if from != to {
+        let note = Note::scaled(&name, revision, from, to);
+        // Sizes in between follow from the steps, which have Events of their own.
+        draft.note(if to == 0 { note } else { note.quietly() });
+    }
+    from != to
+}
+
+/// Old versions: pods that are not ready go first, the rest as far as availability allows, newest revision first.
+fn size_others(draft: &mut Draft) -> bool {
+    let mut others = draft.roles().others;
+    others.retain(|&index| !draft.sets[index].metadata.deleting());
+    if others
+        .iter()
+        .all(|&index| draft.sets[index].replicas_desired == 0)
+    {
+        return false;
+    }
+    let mut scaled = drop_unready(draft, &others);
+    let (_, unavailable) = sizing::of(draft, None).budget();
+    let uid = &draft.rollout.metadata.uid;
+    let available: i32 = draft
+        .sets
+        .iter()
+        .filter(|set| set.metadata.controlled_by(uid))
+        .map(|set| set.available.min(set.replicas_desired))
+        .sum();
+    let mut spare = available - (draft.replicas() - unavailable);
+    others.sort_by_key(|&index| std::cmp::Reverse(draft.sets[index].metadata.revision()));
+    let mut kept = 0;
+    for index in others {
+        let size = draft.sets[index].replicas_desired;
+        if spare <= 0 && !draft.routed() || size == 0 {
+            continue;
+        }
+        let to = if draft.routed() {
+            routed_size(draft, index, &mut kept)
+        } else {
+            size - size.min(spare)
+        };
+        spare -= size - to;
+        scaled |= resize_old(draft, index, to);
+    }
+    scaled
+}
+
+fn drop_unready(draft: &mut Draft, others: &[usize]) -> bool {
+    let mut scaled = false;
+    for &index in others {
+        let set = &draft.sets[index];
+        if draft.routed() && traffic::carries(draft, set.hash()) {
+            continue;
+        }
+        if set.replicas_desired > set.available {
+            let to = set.available;
+            scaled |= resize_old(draft, index, to);
+        }
+    }
+    scaled
+}
+
+/// An old version behind a router: kept while traffic may reach it, then for the delay after a promotion, otherwise gone.
+fn routed_size(draft: &mut Draft, index: usize, kept: &mut i32) -> i32 {
+    let set = &draft.sets[index];
+    let size = set.replicas_desired;
+    if traffic::carries(draft, set.hash()) {
+        return size;
+    }
+    let deadline = set.scale_down_deadline();
+    if !draft.fully_promoted() && deadline.is_none() {
+        return 0;
+    }
+    let limit = draft.canary.scale_down_delay_revision_limit.unwrap_or(i32::MAX);
+    let Some(deadline) = deadline else {
+        let delay = scale_down_delay(draft);
+        if delay.is_zero() || *kept >= limit {
+            return 0;
+        }
+        *kept += 1;
+        let at = Time::new(draft.now + delay);
+        draft.patch_set(index, &deadline_patch(Some(at)));
+        draft.wake(at.get());
+        return size;
+    };
+    *kept += 1;
+    if *kept > limit || deadline.get() <= draft.now {
+        return 0;
+    }
+    draft.wake(deadline.get());
+    size
+}
+
+/// Like [`resize`], without the size of the whole: an old version is never part of it again at this size.
+fn resize_old(draft: &mut Draft, index: usize, to: i32) -> bool {
+    let set = &draft.sets[index];
+    let from = set.replicas_desired;
+    if from == to {
+        return false;
+    }
+    let mut patch = json!({"spec": {"replicas": to}});
+    if to == 0 && set.metadata.annotation(annotation::SCALE_DOWN_DEADLINE).is_some() {
+        patch["metadata"]["annotations"][annotation::SCALE_DOWN_DEADLINE] = Value::Null;
+    }
+    let (name, revision) = (set.name().to_owned(), set.metadata.revision());
+    draft.patch_set(index, &patch);
+    let note = Note::scaled(&name, revision, from, to);
+    draft.note(if to == 0 { note } else { note.quietly() });
+    true
+}

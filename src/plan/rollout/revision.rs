@@ -1,0 +1,331 @@
+//! Which ReplicaSet is the new version, how it comes into being, and how revisions are numbered.
+
+use crate::api::hash;
+use crate::base::gotime::Time;
+use crate::base::names::{annotation, condition, label, reason};
+use crate::base::object::{Kind, Meta, OwnerRef};
+use crate::plan::rollout::draft::{Draft, guard};
+use crate::plan::rollout::{conditions, selector, sizing};
+use crate::plan::{Answer, Note, Question, ReplicaSet};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// Annotations of a Rollout that describe the Rollout alone and are not copied to its ReplicaSets.
+const NOT_COPIED: [&str; 5] = [
+    annotation::LAST_APPLIED,
+    annotation::REVISION,
+    annotation::REVISION_HISTORY,
+    annotation::DESIRED_REPLICAS,
+    annotation::NOTIFIED,
+];
+
+/// The hash that the current pod template gives.
+pub fn own_hash(draft: &Draft) -> String {
+    let empty = Value::Null;
+    let template = draft.rollout.spec.template.as_ref().unwrap_or(&empty);
+    hash::pod_template_hash(template, draft.rollout.status.collision_count)
+}
+
+/// Finds the ReplicaSet of the current template and notes its hash: by hash, else by equality of the templates, so that
+/// ReplicaSets made by other versions of other controllers are recognised.
+pub fn identify(draft: &mut Draft) {
+    let own = own_hash(draft);
+    let uid = &draft.rollout.metadata.uid;
+    let owned = |set: &&ReplicaSet| set.metadata.controlled_by(uid);
+    if draft.sets.iter().filter(owned).any(|set| set.hash() == own) {
+        draft.new_hash = own;
+        return;
+    }
+    let template = draft.rollout.spec.template.clone().unwrap_or_default();
+    let same = |set: &&ReplicaSet| hash::templates_equal(&set.template_json(), &template);
+    let equal = draft
+        .sets
+        .iter()
+        .filter(owned)
+        .find(same)
+        .map(|set| set.hash().to_owned());
+    draft.new_hash = equal.unwrap_or(own);
+}
+
+/// What must be known before a ReplicaSet of the current template is created: whether its name is taken.
+pub fn questions(draft: &Draft) -> Vec<Question> {
+    if draft.roles().new.is_some() {
+        return Vec::new();
+    }
+    vec![Question::ReplicaSet(draft.sibling(&name(draft)))]
+}
+
+fn name(draft: &Draft) -> String {
+    format!("{}-{}", draft.rollout.metadata.name, draft.new_hash)
+}
+
+/// Takes over ReplicaSets without an owner that the selector matches; their pods are not touched.
+pub fn adopt_orphans(draft: &mut Draft) {
+    let Some(wanted) = draft.rollout.spec.selector.clone() else {
+        return;
+    };
+    if draft.rollout.metadata.deleting() {
+        return;
+    }
+    for index in 0..draft.sets.len() {
+        let metadata = &draft.sets[index].metadata;
+        let orphan = metadata.controller().is_none() && !metadata.deleting();
+        if !orphan || !selector::matches(&wanted, &metadata.labels) {
+            continue;
+        }
+        let owner = owner(&draft.rollout.metadata);
+        let mut owners = metadata.owner_references.clone();
+        owners.push(owner);
+        let (key, guard) = (metadata.key(), guard(metadata));
+        let patch = json!({"metadata": {"ownerReferences": owners}});
+        draft.sets[index].metadata.owner_references = owners;
+        draft.patch(Kind::ReplicaSet, key, guard, patch);
+    }
+}
+
+/// The owner reference of everything a Rollout creates.
+pub fn owner(rollout: &Meta) -> OwnerRef {
+    OwnerRef {
+        api_version: crate::base::names::API_VERSION.into(),
+        kind: Kind::Rollout.name().into(),
+        name: rollout.name.clone(),
+        uid: rollout.uid.clone(),
+        controller: true,
+        block_owner_deletion: true,
+    }
+}
+
+/// Creates the ReplicaSet of the current template when there is none. Returns whether it did.
+pub fn create(draft: &mut Draft) -> bool {
+    if draft.roles().new.is_some() {
+        return false;
+    }
+    if name_is_taken(draft) {
+        let count = draft.rollout.status.collision_count.unwrap_or(0) + 1;
+        draft.rollout.status.collision_count = Some(count);
+        return true;
+    }
+    let revision = next_revision(draft, None);
+    let set = build(draft, revision);
+    draft.create(Kind::ReplicaSet, set.0.metadata.key(), set.1);
+    align_rollout(draft, revision);
+    let name = set.0.name().to_owned();
+    draft.sets.push(set.0);
+    draft.note(Note::normal(
+        reason::NEW_REPLICA_SET,
+        format!("Created ReplicaSet {name} (revision {revision})"),
+    ));
+    let message = format!("Created new replica set \"{name}\"");
+    let now = Time::new(draft.now);
+    let status = &mut draft.rollout.status;
+    conditions::set(
+        status,
+        now,
+        condition::PROGRESSING,
+        "True",
+        reason::NEW_REPLICA_SET,
+        &message,
+    );
+    true
+}
+
+/// A ReplicaSet of our name that is not ours, or of another template.
+fn name_is_taken(draft: &Draft) -> bool {
+    let question = Question::ReplicaSet(draft.sibling(&name(draft)));
+    matches!(draft.answers.get(&question), Some(Answer::ReplicaSet(_)))
+}
+
+fn next_revision(draft: &Draft, except: Option<usize>) -> i64 {
+    let uid = &draft.rollout.metadata.uid;
+    let others = draft
+        .sets
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| Some(*index) != except);
+    let owned = others.filter(|(_, set)| set.metadata.controlled_by(uid));
+    1 + owned.map(|(_, set)| set.metadata.revision()).max().unwrap_or(0)
+}
+
+/// The new ReplicaSet as an object and as later passes see it: no pods yet.
+fn build(draft: &Draft, revision: i64) -> (ReplicaSet, Value) {
+    let rollout = &draft.rollout;
+    let mut template = rollout.spec.template.clone().unwrap_or_default();
+    template["metadata"]["labels"][label::POD_HASH] = json!(draft.new_hash);
+    let mut labels: BTreeMap<String, String> = BTreeMap::new();
+    for (key, value) in crate::api::template::labels(&template) {
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    let mut selector = serde_json::to_value(&rollout.spec.selector).unwrap_or_default();
+    selector["matchLabels"][label::POD_HASH] = json!(draft.new_hash);
+    let mut annotations = copied_annotations(&rollout.metadata);
+    annotations.insert(annotation::REVISION.into(), revision.to_string());
+    annotations.insert(annotation::DESIRED_REPLICAS.into(), draft.replicas().to_string());
+    let set = ReplicaSet {
+        metadata: Meta {
+            name: name(draft),
+            namespace: rollout.metadata.namespace.clone(),
+            labels,
+            annotations,
+            owner_references: vec![owner(&rollout.metadata)],
+            creation_timestamp: Some(Time::new(draft.now)),
+            ..Meta::default()
+        },
+        replicas_desired: 0,
+        min_ready_seconds: rollout.spec.min_ready_seconds.unwrap_or(0),
+        template: template.to_string(),
+        ..ReplicaSet::default()
+    };
+    let mut metadata = serde_json::to_value(&set.metadata).unwrap_or_default();
+    if let Some(members) = metadata.as_object_mut() {
+        members.remove("creationTimestamp");
+    }
+    let object = json!({
+        "apiVersion": Kind::ReplicaSet.api_version(),
+        "kind": Kind::ReplicaSet.name(),
+        "metadata": metadata,
+        "spec": {
+            "replicas": 0,
+            "minReadySeconds": set.min_ready_seconds,
+            "selector": selector,
+            "template": template,
+        },
+    });
+    (set, object)
+}
+
+fn copied_annotations(rollout: &Meta) -> BTreeMap<String, String> {
+    let copied = rollout
+        .annotations
+        .iter()
+        .filter(|(name, _)| !NOT_COPIED.contains(&name.as_str()));
+    copied
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// Keeps annotations, revision and `minReadySeconds` of the new ReplicaSet, and the revision of the Rollout, up to date.
+pub fn sync(draft: &mut Draft) {
+    let Some(index) = draft.roles().new else { return };
+    let set = &draft.sets[index];
+    let mut annotations = serde_json::Map::new();
+    for (name, value) in copied_annotations(&draft.rollout.metadata) {
+        if set.metadata.annotation(&name) != Some(&value) {
+            annotations.insert(name, json!(value));
+        }
+    }
+    let (old, wanted) = (set.metadata.revision(), next_revision(draft, Some(index)));
+    let revision = old.max(wanted);
+    if revision > old {
+        annotations.insert(annotation::REVISION.into(), json!(revision.to_string()));
+        if let Some(history) = history(set, old) {
+            annotations.insert(annotation::REVISION_HISTORY.into(), json!(history));
+        }
+    }
+    let mut patch = json!({});
+    if !annotations.is_empty() {
+        patch["metadata"]["annotations"] = Value::Object(annotations);
+    }
+    let ready_seconds = draft.rollout.spec.min_ready_seconds.unwrap_or(0);
+    if draft.sets[index].min_ready_seconds != ready_seconds {
+        patch["spec"]["minReadySeconds"] = json!(ready_seconds);
+        draft.sets[index].min_ready_seconds = ready_seconds;
+    }
+    if patch != json!({}) {
+        draft.patch_set(index, &patch);
+    }
+    align_rollout(draft, revision);
+}
+
+/// The former revisions of a ReplicaSet that becomes new again.
+fn history(set: &ReplicaSet, old: i64) -> Option<String> {
+    if old == 0 {
+        return None;
+    }
+    let before = set
+        .metadata
+        .annotation(annotation::REVISION_HISTORY)
+        .unwrap_or_default();
+    Some(if before.is_empty() {
+        old.to_string()
+    } else {
+        format!("{before},{old}")
+    })
+}
+
+/// Writes the revision onto the Rollout.
+fn align_rollout(draft: &mut Draft, revision: i64) {
+    if draft.rollout.metadata.annotation(annotation::REVISION) == Some(&revision.to_string()) {
+        return;
+    }
+    let text = revision.to_string();
+    let (key, guard) = (draft.key(), guard(&draft.rollout.metadata));
+    draft.patch(
+        Kind::Rollout,
+        key,
+        guard,
+        json!({"metadata": {"annotations": {annotation::REVISION: text}}}),
+    );
+    draft
+        .rollout
+        .metadata
+        .annotations
+        .insert(annotation::REVISION.into(), text);
+    let message = format!("Rollout updated to revision {revision}");
+    draft.note(Note::normal(reason::ROLLOUT_UPDATED, message));
+}
+
+/// Whether the new version is an older one, recent enough for `rollbackWindow` to skip the steps.
+pub fn within_rollback_window(draft: &Draft) -> bool {
+    let window = draft
+        .rollout
+        .spec
+        .rollback_window
+        .as_ref()
+        .and_then(|window| window.revisions)
+        .unwrap_or(0);
+    let roles = draft.roles();
+    let (Some(new), Some(stable)) = (draft.set(roles.new), draft.set(roles.stable)) else {
+        return false;
+    };
+    let age = |set: &ReplicaSet| set.metadata.creation_timestamp;
+    if window <= 0 || age(new) >= age(stable) {
+        return false;
+    }
+    let between = draft
+        .sets
+        .iter()
+        .filter(|set| age(set) > age(new) && age(set) < age(stable))
+        .count();
+    i32::try_from(between).is_ok_and(|between| between < window)
+}
+
+/// Deletes old ReplicaSets beyond `revisionHistoryLimit`, oldest first, once they have no pods.
+pub fn clean_history(draft: &mut Draft) {
+    const LIMIT_DEFAULT: i32 = 10;
+    let limit = draft.rollout.spec.revision_history_limit.unwrap_or(LIMIT_DEFAULT);
+    let mut others = draft.roles().others;
+    others.retain(|&index| !draft.sets[index].metadata.deleting());
+    others.sort_by_key(|&index| draft.sets[index].metadata.revision());
+    let surplus = others.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
+    for &index in &others[..surplus] {
+        let set = &draft.sets[index];
+        let idle = set.replicas == 0 && set.replicas_desired == 0;
+        if idle && set.observed_generation >= set.metadata.generation {
+            let (key, guard) = (set.metadata.key(), guard(&set.metadata));
+            draft.sets[index].metadata.deletion_timestamp = Some(Time::new(draft.now));
+            draft.delete(Kind::ReplicaSet, key, guard);
+        }
+    }
+}
+
+/// Whether `spec.replicas` changed since the ReplicaSets were last sized.
+pub fn resized(draft: &Draft) -> bool {
+    let replicas = draft.replicas().to_string();
+    let roles = draft.roles();
+    let stale = |index: usize| {
+        let set = &draft.sets[index];
+        let desired = set.metadata.annotation(annotation::DESIRED_REPLICAS);
+        set.replicas_desired > 0 && desired.is_some_and(|desired| desired != replicas)
+    };
+    sizing::both(&roles).any(stale)
+}

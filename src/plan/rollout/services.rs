@@ -1,0 +1,72 @@
+//! Which pods the stable and the canary Service select.
+
+use crate::base::names::{annotation, label, reason};
+use crate::base::object::Kind;
+use crate::plan::rollout::draft::{Draft, guard};
+use crate::plan::{Answer, Note, Question, ReplicaSet};
+use serde_json::json;
+
+pub fn questions(draft: &Draft) -> Vec<Question> {
+    let names = [&draft.canary.stable_service, &draft.canary.canary_service];
+    names
+        .into_iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| Question::Service(draft.sibling(name)))
+        .collect()
+}
+
+/// Points the stable Service at the stable version and the canary Service at the new one; after an abort both at stable.
+pub fn reconcile(draft: &mut Draft) {
+    let roles = draft.roles();
+    let (stable_name, canary_name) = (
+        draft.canary.stable_service.clone(),
+        draft.canary.canary_service.clone(),
+    );
+    switch(draft, &stable_name, roles.stable, false);
+    if !draft.rollout.status.abort || draft.fully_promoted() {
+        switch(draft, &canary_name, roles.new, false);
+        return;
+    }
+    // With a router the weight has left the canary already or leaves it in this pass.
+    let without_check = draft.routed();
+    switch(draft, &canary_name, roles.stable, without_check);
+}
+
+fn switch(draft: &mut Draft, name: &str, to: Option<usize>, without_check: bool) {
+    let key = draft.sibling(name);
+    let (Some(service), Some(set)) = (draft.answers.service(&key), draft.set(to)) else {
+        return;
+    };
+    let from = service.selector.get(label::POD_HASH).cloned().unwrap_or_default();
+    let hash = set.hash().to_owned();
+    let adopting = service.metadata.annotation(annotation::MANAGED_BY).is_none();
+    if from == hash || !(without_check && set.available > 0 || may_switch(set, adopting)) {
+        return;
+    }
+    let mut service = service.clone();
+    let mut patch = json!({"spec": {"selector": {label::POD_HASH: hash}}});
+    if adopting {
+        let owner = draft.rollout.metadata.name.clone();
+        patch["metadata"]["annotations"][annotation::MANAGED_BY] = json!(owner);
+        service
+            .metadata
+            .annotations
+            .insert(annotation::MANAGED_BY.into(), owner);
+    }
+    service.selector.insert(label::POD_HASH.into(), hash.clone());
+    draft.move_traffic(Kind::Service, key.clone(), guard(&service.metadata), patch);
+    draft
+        .answers
+        .0
+        .insert(Question::Service(key), Answer::Service(service));
+    let message = format!("Switched selector for service '{name}' from '{from}' to '{hash}'");
+    draft.note(Note::normal(reason::SWITCH_SERVICE, message));
+}
+
+/// A Service taken over from plain Kubernetes keeps all its pods until the version is complete; later one ready pod is enough.
+fn may_switch(set: &ReplicaSet, adopting: bool) -> bool {
+    if adopting {
+        return set.replicas_desired > 0 && set.available >= set.replicas_desired;
+    }
+    set.available > 0
+}

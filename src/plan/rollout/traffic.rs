@@ -1,0 +1,224 @@
+//! The traffic weights of a canary: what is wanted, what is served, and which pods therefore must stay.
+//!
+//! One function decides every weight. What the routes carry is always read from the routes as they were seen, never assumed from an
+//! earlier write: pods go only when no traffic can reach them.
+
+use crate::api::rollout_status::{TrafficWeights, WeightDestination};
+use crate::base::names::{label, reason};
+use crate::base::object::{Key, Kind};
+use crate::plan::question::Service;
+use crate::plan::rollout::draft::{Draft, guard};
+use crate::plan::rollout::{sizing, steps};
+use crate::plan::{Note, Question};
+use crate::route::gateway_api::{self, Backends, Weights};
+use serde_json::Value;
+
+/// The routes that this Rollout drives.
+pub fn routes(draft: &Draft) -> Vec<Key> {
+    let routing = draft.canary.traffic_routing.as_ref();
+    let Some(Ok(config)) = routing.and_then(gateway_api::config) else {
+        return Vec::new();
+    };
+    gateway_api::routes(&config, &draft.rollout.metadata.namespace)
+}
+
+pub fn questions(draft: &Draft) -> Vec<Question> {
+    routes(draft).into_iter().map(Question::HttpRoute).collect()
+}
+
+fn backends<'d>(draft: &Draft<'d>) -> Backends<'d> {
+    Backends {
+        canary: &draft.canary.canary_service,
+        stable: &draft.canary.stable_service,
+    }
+}
+
+/// Sets the weights of all routes to what the step asks for. Returns the weights for the status.
+pub fn reconcile(draft: &mut Draft) -> Option<TrafficWeights> {
+    if !draft.routed() {
+        return None;
+    }
+    let stored = draft.rollout.status.canary.weights.clone();
+    let wanted = desired(draft);
+    if !stable_can_carry(draft, wanted) {
+        draft.waiting_for = format!(
+            "stable pods to carry {} of the traffic",
+            draft.weight_max() - wanted
+        );
+        return stored;
+    }
+    let weights = Weights {
+        canary: wanted.into(),
+        stable: (draft.weight_max() - wanted).into(),
+    };
+    for key in routes(draft) {
+        let Some(route) = draft.seen.answers.route(&key) else {
+            continue;
+        };
+        let Some(patch) = gateway_api::patch(route, backends(draft), weights) else {
+            continue;
+        };
+        let meta = serde_json::from_value(route["metadata"].clone()).unwrap_or_default();
+        draft.move_traffic(Kind::HttpRoute, key, guard(&meta), patch);
+        draft.hop = true;
+    }
+    let next = destinations(draft, wanted);
+    announce(draft, stored.as_ref(), &next);
+    Some(next)
+}
+
+fn destinations(draft: &Draft, canary: i32) -> TrafficWeights {
+    let status = &draft.rollout.status;
+    let destination = |weight, hash: &str, service: &str| WeightDestination {
+        weight,
+        service_name: service.to_owned(),
+        pod_template_hash: hash.to_owned(),
+    };
+    TrafficWeights {
+        canary: destination(canary, &draft.new_hash, &draft.canary.canary_service),
+        stable: destination(
+            draft.weight_max() - canary,
+            &status.stable_rs,
+            &draft.canary.stable_service,
+        ),
+        additional: Vec::new(),
+        verified: None,
+    }
+}
+
+fn announce(draft: &mut Draft, stored: Option<&TrafficWeights>, next: &TrafficWeights) {
+    let to = next.canary.weight;
+    let message = match stored.map(|stored| stored.canary.weight) {
+        None => format!("Traffic weight updated to {to}"),
+        Some(from) if from != to => format!("Traffic weight updated from {from} to {to}"),
+        Some(_) => return,
+    };
+    draft.note(Note::normal(reason::WEIGHT_UPDATED, message));
+}
+
+/// The canary weight to serve now: what the steps ask for, as far as ready pods carry it.
+fn desired(draft: &Draft) -> i32 {
+    let status = &draft.rollout.status;
+    let roles = draft.roles();
+    let canary_ready = draft.set(roles.new).is_some_and(|set| set.available > 0);
+    if draft.fully_promoted() || status.abort || !canary_ready || !canary_service_selects_new(draft) {
+        return 0;
+    }
+    if status.promote_full {
+        return status
+            .canary
+            .weights
+            .as_ref()
+            .map_or(0, |weights| weights.canary.weight);
+    }
+    let (all, index) = (&draft.canary.steps, status.current_step_index);
+    if all.is_empty() {
+        return 0;
+    }
+    if !sizing::of(draft, None).reached() {
+        return steps::weight_before(all, index);
+    }
+    steps::weight(all, index, draft.weight_max())
+}
+
+/// The canary Service must already lead to the new pods, or its weight would be served by other ones.
+fn canary_service_selects_new(draft: &Draft) -> bool {
+    let service = seen_service(draft, &draft.canary.canary_service);
+    service.is_some_and(|service| selected(service) == draft.new_hash)
+}
+
+fn seen_service<'d>(draft: &Draft<'d>, name: &str) -> Option<&'d Service> {
+    draft.seen.answers.service(&draft.sibling(name))
+}
+
+fn selected(service: &Service) -> &str {
+    service.selector.get(label::POD_HASH).map_or("", String::as_str)
+}
+
+/// Stable must be able to carry its share. When traffic flees from an aborted canary, stable may lack what `maxUnavailable` allows.
+fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
+    let Some(stable) = draft.set(draft.roles().stable) else {
+        return false;
+    };
+    let sizing = sizing::of(draft, None);
+    let share = i64::from(draft.weight_max() - canary_weight) * i64::from(draft.replicas());
+    let needed = i32::try_from(share / i64::from(draft.weight_max().max(1))).unwrap_or(i32::MAX);
+    let available = stable.available;
+    if draft.rollout.status.abort {
+        let (_, unavailable) = sizing.budget();
+        return available > 0 && available >= needed - unavailable.max(1);
+    }
+    let counts = draft.roles().stable.map(|index| draft.counts(index));
+    available >= needed || (sizing.threshold.is_some() && sizing.ready(counts, needed))
+}
+
+/// The weight that pods with this hash may receive right now, by the routes and Services as they were seen. All of it when a route
+/// cannot be seen.
+pub fn served(draft: &Draft, hash: &str) -> i32 {
+    let max = draft.weight_max();
+    let selects = |name: &str| seen_service(draft, name).is_some_and(|service| selected(service) == hash);
+    let (canary, stable) = (
+        selects(&draft.canary.canary_service),
+        selects(&draft.canary.stable_service),
+    );
+    if !canary && !stable {
+        return 0;
+    }
+    let of_route = |route: &Value| {
+        let rules = gateway_api::weights(route, backends(draft));
+        rules
+            .iter()
+            .map(|rule| rule_share(rule, canary, stable, max))
+            .max()
+            .unwrap_or(0)
+    };
+    let keys = routes(draft);
+    keys.iter()
+        .map(|key| draft.seen.answers.route(key).map_or(max, of_route))
+        .max()
+        .unwrap_or(0)
+}
+
+fn rule_share(rule: &Weights, canary: bool, stable: bool, max: i32) -> i32 {
+    let total = rule.canary + rule.stable;
+    if total <= 0 {
+        return 0;
+    }
+    let mine = i64::from(canary) * rule.canary + i64::from(stable) * rule.stable;
+    let share = (mine * i64::from(max) + total - 1) / total;
+    i32::try_from(share).unwrap_or(max)
+}
+
+/// Whether an old version may still be reached: by weight, by a Service, or because the status says that it takes part.
+pub fn carries(draft: &Draft, hash: &str) -> bool {
+    let status = &draft.rollout.status;
+    let by_status = [&status.stable_rs, &status.current_pod_hash]
+        .into_iter()
+        .any(|in_use| in_use == hash);
+    let weights = status.canary.weights.as_ref();
+    let by_weights =
+        weights.is_some_and(|w| w.canary.pod_template_hash == hash || w.stable.pod_template_hash == hash);
+    let services = [&draft.canary.canary_service, &draft.canary.stable_service];
+    let by_service = services
+        .into_iter()
+        .any(|name| seen_service(draft, name).is_some_and(|s| selected(s) == hash));
+    by_status || by_weights || by_service
+}
+
+/// The new version may not shrink below what the traffic on it needs.
+pub fn canary_floor(draft: &Draft) -> i32 {
+    floor(draft, draft.roles().new)
+}
+
+/// The stable version may not shrink below what the traffic on it needs.
+pub fn stable_floor(draft: &Draft) -> i32 {
+    floor(draft, draft.roles().stable)
+}
+
+fn floor(draft: &Draft, index: Option<usize>) -> i32 {
+    let Some(set) = draft.set(index).filter(|_| draft.routed()) else {
+        return 0;
+    };
+    let needed = sizing::of(draft, None).share(served(draft, set.hash()));
+    needed.min(set.replicas_desired)
+}

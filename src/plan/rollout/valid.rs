@@ -1,0 +1,115 @@
+//! Whether a Rollout can be carried out: its own fields, what this version does not do yet, and the objects it names.
+
+use crate::api::check::references::ServiceFound;
+use crate::api::check::{self, Problem};
+use crate::base::gotime::Time;
+use crate::base::names::{annotation, condition, reason};
+use crate::plan::analysis::reference::validate_templates;
+use crate::plan::rollout::draft::Draft;
+use crate::plan::rollout::{conditions, status, traffic};
+use crate::plan::{Answer, Note, Observed, Question};
+use crate::route::gateway_api::{self, Backends};
+
+const CANARY: &str = "spec.strategy.canary";
+
+/// All problems of the Rollout's own fields.
+pub fn own(seen: &Observed) -> Vec<Problem> {
+    check::rollout(&seen.rollout)
+}
+
+/// All problems of the objects that the Rollout names.
+pub fn references(draft: &Draft) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let services = [
+        ("stableService", &draft.canary.stable_service),
+        ("canaryService", &draft.canary.canary_service),
+    ];
+    for (field, name) in services.into_iter().filter(|(_, name)| !name.is_empty()) {
+        problems.extend(service(draft, field, name));
+    }
+    problems.extend(routes(draft));
+    let templates = validate_templates(&draft.rollout, &draft.seen.answers);
+    problems.extend(
+        templates
+            .into_iter()
+            .map(|(field, message)| Problem::new(field, message)),
+    );
+    problems
+}
+
+fn service(draft: &Draft, field: &str, name: &str) -> Vec<Problem> {
+    let field = format!("{CANARY}.{field}");
+    let found = match draft.seen.answers.get(&Question::Service(draft.sibling(name))) {
+        Some(Answer::Unknown(why)) => {
+            return vec![Problem::new(
+                field,
+                format!("Service \"{name}\" cannot be read: {why}"),
+            )];
+        }
+        Some(Answer::Service(service)) => Some(ServiceFound {
+            selector: &service.selector,
+            managed_by: service.metadata.annotation(annotation::MANAGED_BY),
+        }),
+        _ => None,
+    };
+    let labels = draft
+        .rollout
+        .spec
+        .template
+        .as_ref()
+        .map(|template| crate::api::template::labels(template).collect());
+    check::references::service(
+        &field,
+        name,
+        found,
+        &draft.rollout.metadata.name,
+        &labels.unwrap_or_default(),
+    )
+}
+
+fn routes(draft: &Draft) -> Vec<Problem> {
+    let field = format!("{CANARY}.trafficRouting");
+    let backends = Backends {
+        canary: &draft.canary.canary_service,
+        stable: &draft.canary.stable_service,
+    };
+    let some = |message: String| Some(Problem::new(field.clone(), message));
+    let check = |key: &crate::base::object::Key| match draft
+        .seen
+        .answers
+        .get(&Question::HttpRoute(key.clone()))
+    {
+        Some(Answer::Route(route)) if !gateway_api::weights(route, backends).is_empty() => None,
+        Some(Answer::Route(_)) => some(format!(
+            "HTTPRoute \"{key}\" has no rule whose backendRefs name both \"{}\" and \"{}\": add both to the rule whose traffic \
+                 the canary shall share",
+            backends.stable, backends.canary
+        )),
+        Some(Answer::Unknown(why)) => some(format!("HTTPRoute \"{key}\" cannot be read: {why}")),
+        _ => some(format!("HTTPRoute \"{key}\" not found")),
+    };
+    traffic::routes(draft).iter().filter_map(check).collect()
+}
+
+/// Marks the Rollout as invalid; nothing else is done for it.
+pub fn mark(draft: &mut Draft, problems: &[Problem]) {
+    let list: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    let name = &draft.rollout.metadata.name;
+    let message = format!("The Rollout \"{name}\" is invalid: {}", list.join("; "));
+    let now = Time::new(draft.now);
+    let mut next = draft.rollout.status.clone();
+    let known = conditions::get(&next, condition::INVALID_SPEC).is_some_and(|known| known.message == message);
+    if !known {
+        conditions::replace(
+            &mut next,
+            now,
+            condition::INVALID_SPEC,
+            "True",
+            reason::INVALID_SPEC,
+            &message,
+        );
+        draft.note(Note::warning(reason::INVALID_SPEC, message));
+    }
+    status::seal(draft, &mut next);
+    draft.rollout.status = next;
+}

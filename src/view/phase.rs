@@ -1,1 +1,0 @@
-//! The phase of a Rollout as a client must report it.

@@ -1,0 +1,9 @@
+//! End-to-end tests on a real control plane with a real Prometheus. One file per topic; all tests share the
+//! world that `support::world` starts, each in a namespace of its own.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod harness;

@@ -1,0 +1,248 @@
+//! A canary without a router and its analyses, lived through on the small world.
+
+use crate::world::World;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use serin::base::object::Kind;
+use serin::plan::Verb;
+
+fn manifest(strategy: Value) -> Value {
+    json!({"metadata": {"name": "web"}, "spec": {
+        "replicas": 5, "selector": {"matchLabels": {"app": "web"}}, "template": template("v1"),
+        "strategy": {"canary": strategy}}})
+}
+
+fn template(tag: &str) -> Value {
+    json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "main", "image": format!("shop/web:{tag}")}]}})
+}
+
+fn world(strategy: Value) -> World {
+    let mut world = World::new();
+    world.patient = true;
+    let metric = json!({"name": "errors", "interval": "60s", "count": 10, "successCondition": "result[0] < 0.005",
+        "provider": {"prometheus": {"address": "http://prometheus", "query": "errors"}}});
+    world.put(
+        Kind::AnalysisTemplate,
+        json!({"metadata": {"name": "errors"}, "spec": {"metrics": [metric]}}),
+    );
+    world.put(Kind::Rollout, manifest(strategy));
+    run_for(&mut world, 5);
+    assert_eq!(world.rollout().status.phase, "Healthy");
+    world
+}
+
+fn run_for(world: &mut World, seconds: i64) {
+    let until = world.now + TimeDelta::seconds(seconds);
+    world.run(TimeDelta::seconds(seconds), TimeDelta::seconds(600), |world| {
+        world.now >= until
+    });
+}
+
+fn release(world: &mut World, tag: &str) {
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"spec": {"template": template(tag)}}),
+        false,
+    );
+    run_for(world, 5);
+}
+
+fn promote(world: &mut World) {
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"status": {"pauseConditions": null}}),
+        true,
+    );
+    run_for(world, 3);
+}
+
+fn runs(world: &World) -> Vec<String> {
+    world
+        .objects
+        .keys()
+        .filter(|(kind, _)| *kind == Kind::AnalysisRun)
+        .map(|(_, name)| name.clone())
+        .collect()
+}
+
+fn end_run(world: &mut World, name: &str, phase: &str, message: &str) {
+    world.patch(
+        Kind::AnalysisRun,
+        name,
+        &json!({"status": {"phase": phase, "message": message}}),
+        false,
+    );
+    run_for(world, 3);
+}
+
+fn size(world: &World, tag: &str) -> i32 {
+    let hash = world.hash_of(tag).unwrap();
+    world
+        .replica_sets()
+        .into_iter()
+        .find(|set| set.hash() == hash)
+        .unwrap()
+        .replicas_desired
+}
+
+fn analysis() -> Value {
+    json!({"templates": [{"templateName": "errors"}]})
+}
+
+#[test]
+fn an_analysis_step_holds_the_update_until_its_run_succeeds() {
+    let mut world = world(
+        json!({"steps": [{"setWeight": 20}, {"analysis": analysis()}, {"setWeight": 60}, {"pause": {}}]}),
+    );
+    release(&mut world, "v2");
+    let names = runs(&world);
+    assert_eq!(names.len(), 1, "{names:?}");
+    assert_eq!(names[0], format!("web-{}-2-1", world.hash_of("v2").unwrap()));
+    run_for(&mut world, 500);
+    assert_eq!(
+        (world.rollout().status.current_step_index, size(&world, "v2")),
+        (Some(1), 1)
+    );
+    end_run(&mut world, &names[0], "Successful", "");
+    assert_eq!(
+        (world.rollout().status.current_step_index, size(&world, "v2")),
+        (Some(3), 3)
+    );
+}
+
+#[test]
+fn a_failed_analysis_aborts_and_says_why() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}], "analysis": analysis()}));
+    release(&mut world, "v2");
+    let name = runs(&world).pop().unwrap();
+    let why = "Metric \"errors\" assessed Failed due to failed (1) > failureLimit (0)";
+    end_run(&mut world, &name, "Failed", why);
+    let status = world.rollout().status;
+    assert_eq!((status.phase.as_str(), status.abort), ("Degraded", true));
+    assert!(
+        status
+            .message
+            .ends_with(&format!("Background analysis phase error/failed: {why}")),
+        "{}",
+        status.message
+    );
+    assert_eq!((size(&world, "v1"), size(&world, "v2")), (5, 0));
+    assert_eq!(runs(&world), vec![name], "no new run for an aborted update");
+}
+
+#[test]
+fn an_abort_is_durable_before_anything_else_is_written() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}], "analysis": analysis()}));
+    release(&mut world, "v2");
+    let name = runs(&world).pop().unwrap();
+    let before = world.writes.len();
+    end_run(&mut world, &name, "Failed", "bad");
+    let first = &world.writes[before];
+    assert_eq!((first.kind, first.verb), (Kind::Rollout, Verb::PatchStatus));
+    assert_eq!(first.body["status"]["abort"], json!(true));
+}
+
+#[test]
+fn an_inconclusive_analysis_waits_for_a_person_and_measures_anew_on_resume() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"analysis": analysis()}, {"pause": {}}]}));
+    release(&mut world, "v2");
+    let name = runs(&world).pop().unwrap();
+    end_run(
+        &mut world,
+        &name,
+        "Inconclusive",
+        "inconclusive (1) > inconclusiveLimit (0)",
+    );
+    let status = world.rollout().status;
+    assert_eq!(
+        (status.phase.as_str(), status.message.as_str()),
+        ("Paused", "InconclusiveAnalysisRun")
+    );
+    promote(&mut world);
+    assert_eq!(runs(&world), vec![name.clone(), format!("{name}.1")]);
+    assert_eq!(world.rollout().status.phase, "Progressing");
+}
+
+#[test]
+fn a_retry_after_an_abort_measures_anew() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}], "analysis": analysis()}));
+    release(&mut world, "v2");
+    let name = runs(&world).pop().unwrap();
+    end_run(&mut world, &name, "Failed", "bad");
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": false}}), true);
+    run_for(&mut world, 3);
+    assert_eq!(runs(&world), vec![name.clone(), format!("{name}.1")]);
+    assert_eq!(world.rollout().status.phase, "Paused");
+}
+
+#[test]
+fn a_promoted_update_ends_its_background_analysis() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}], "analysis": analysis()}));
+    release(&mut world, "v2");
+    promote(&mut world);
+    run_for(&mut world, 5);
+    assert_eq!(world.rollout().status.phase, "Healthy");
+    let name = runs(&world).pop().unwrap();
+    assert_eq!(
+        world.get(Kind::AnalysisRun, &name)["spec"]["terminate"],
+        json!(true)
+    );
+}
+
+#[test]
+fn a_missing_template_is_named_before_anything_moves() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}]}));
+    let strategy = json!({"canary": {"analysis": {"templates": [{"templateName": "nothing"}]}}});
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"spec": {"template": template("v2"), "strategy": strategy}}),
+        false,
+    );
+    run_for(&mut world, 3);
+    let status = world.rollout().status;
+    assert!(
+        status.message.contains("AnalysisTemplate 'nothing' not found"),
+        "{}",
+        status.message
+    );
+    assert_eq!(world.hash_of("v2"), None);
+}
+
+/// The budget of a usual canary: at most 30 requests with Events, at most 9 of them writes of the Rollout.
+#[test]
+fn a_canary_of_five_steps_stays_within_its_request_budget() {
+    let mut world = world(json!({"steps": [
+        {"setWeight": 20}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}, {"setWeight": 80}]}));
+    let (writes, events) = (world.writes.len(), world.published.len());
+    release(&mut world, "v2");
+    promote(&mut world);
+    promote(&mut world);
+    run_for(&mut world, 10);
+    assert_eq!(world.rollout().status.phase, "Healthy");
+    let of_rollout = world.writes[writes..]
+        .iter()
+        .filter(|action| action.kind == Kind::Rollout)
+        .count();
+    let (writes, events) = (world.writes.len() - writes, world.published.len() - events);
+    let listed = || {
+        format!(
+            "{:#?}\n{:#?}",
+            world.writes.iter().map(|a| (a.kind, &a.body)).collect::<Vec<_>>(),
+            world.published
+        )
+    };
+    assert!(
+        of_rollout <= 9,
+        "{of_rollout} writes of the Rollout\n{}",
+        listed()
+    );
+    assert!(
+        writes + events <= 30,
+        "{writes} writes and {events} events\n{}",
+        listed()
+    );
+}

@@ -1,0 +1,249 @@
+//! A canary behind a Gateway API route, lived through on the small world. After every write and every change of pods the route and
+//! the Services are checked as they are: no weight may lead to pods that cannot carry it.
+
+use crate::world::World;
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+use serin::base::object::Kind;
+use serin::plan::ReplicaSet;
+
+fn manifest(steps: Value) -> Value {
+    json!({"metadata": {"name": "web"}, "spec": {
+        "replicas": 4,
+        "selector": {"matchLabels": {"app": "web"}},
+        "template": template("v1"),
+        "strategy": {"canary": {
+            "canaryService": "web-canary", "stableService": "web-stable", "steps": steps,
+            "trafficRouting": {"plugins": {"argoproj-labs/gatewayAPI": {"httpRoute": "web", "namespace": "ns"}}}}}}})
+}
+
+fn template(tag: &str) -> Value {
+    json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "main", "image": format!("shop/web:{tag}")}]}})
+}
+
+fn world(steps: Value) -> World {
+    let mut world = World::new();
+    for name in ["web-canary", "web-stable"] {
+        world.put(
+            Kind::Service,
+            json!({"metadata": {"name": name}, "spec": {"selector": {"app": "web"}}}),
+        );
+    }
+    world.put(Kind::HttpRoute, json!({"metadata": {"name": "web"}, "spec": {"rules": [{"backendRefs": [
+        {"name": "web-stable", "port": 80, "weight": 100}, {"name": "web-canary", "port": 80, "weight": 0}]}]}}));
+    world.put(Kind::Rollout, manifest(steps));
+    world.laws.push(traffic_reaches_ready_pods);
+    settle(&mut world);
+    assert_eq!(phase(&world), "Healthy");
+    world
+}
+
+/// Every Service with weight that selects a version at all selects one with an available pod.
+fn traffic_reaches_ready_pods(world: &World) {
+    let sets = world.replica_sets();
+    for backend in world
+        .get(Kind::HttpRoute, "web")
+        .pointer("/spec/rules/0/backendRefs")
+        .unwrap()
+        .as_array()
+        .unwrap()
+    {
+        if backend["weight"] == 0 {
+            continue;
+        }
+        let service = world.get(Kind::Service, backend["name"].as_str().unwrap());
+        let Some(hash) = service["spec"]["selector"]["rollouts-pod-template-hash"].as_str() else {
+            continue;
+        };
+        let ready = sets.iter().any(|set| set.hash() == hash && set.available > 0);
+        assert!(
+            ready,
+            "{backend} leads to {hash}, which has no ready pod: {sets:#?}"
+        );
+    }
+}
+
+fn settle(world: &mut World) {
+    world.run(TimeDelta::seconds(1), TimeDelta::seconds(300), |_| false);
+}
+
+fn run_for(world: &mut World, seconds: i64) {
+    let until = world.now + TimeDelta::seconds(seconds);
+    world.run(TimeDelta::seconds(seconds), TimeDelta::seconds(600), |world| {
+        world.now >= until
+    });
+}
+
+fn release(world: &mut World, tag: &str) {
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"spec": {"template": template(tag)}}),
+        false,
+    );
+}
+
+fn phase(world: &World) -> String {
+    world.rollout().status.phase
+}
+
+fn canary_weight(world: &World) -> i64 {
+    let refs = world
+        .get(Kind::HttpRoute, "web")
+        .pointer("/spec/rules/0/backendRefs")
+        .unwrap();
+    refs[1]["weight"].as_i64().unwrap()
+}
+
+fn of(world: &World, tag: &str) -> ReplicaSet {
+    let hash = world.hash_of(tag).unwrap();
+    world
+        .replica_sets()
+        .into_iter()
+        .find(|set| set.hash() == hash)
+        .unwrap()
+}
+
+#[test]
+fn a_good_release_is_promoted_weight_by_weight() {
+    let mut world =
+        world(json!([{"setWeight": 5}, {"pause": {"duration": 10}}, {"setWeight": 50}, {"pause": {}}]));
+    release(&mut world, "v2");
+    run_for(&mut world, 5);
+    assert_eq!((canary_weight(&world), of(&world, "v2").replicas_desired), (5, 1));
+    run_for(&mut world, 10);
+    assert_eq!(
+        (canary_weight(&world), of(&world, "v2").replicas_desired),
+        (50, 2)
+    );
+    assert_eq!(phase(&world), "Paused");
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"status": {"pauseConditions": null}}),
+        true,
+    );
+    run_for(&mut world, 5);
+    assert_eq!((canary_weight(&world), phase(&world).as_str()), (0, "Healthy"));
+    assert_eq!(
+        of(&world, "v1").replicas_desired,
+        4,
+        "the old version stays for scaleDownDelaySeconds"
+    );
+    run_for(&mut world, 40);
+    assert_eq!(
+        (
+            of(&world, "v1").replicas_desired,
+            of(&world, "v2").replicas_desired
+        ),
+        (0, 4)
+    );
+    assert_eq!(phase(&world), "Healthy");
+}
+
+#[test]
+fn abort_sends_all_traffic_to_stable_and_scales_the_canary_down_after_its_delay() {
+    let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+    release(&mut world, "v2");
+    run_for(&mut world, 3);
+    assert_eq!(canary_weight(&world), 50);
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    run_for(&mut world, 1);
+    assert_eq!((canary_weight(&world), phase(&world).as_str()), (0, "Degraded"));
+    assert_eq!(
+        of(&world, "v2").replicas_desired,
+        2,
+        "kept for abortScaleDownDelaySeconds"
+    );
+    run_for(&mut world, 40);
+    assert_eq!(
+        (
+            of(&world, "v2").replicas_desired,
+            of(&world, "v1").replicas_desired
+        ),
+        (0, 4)
+    );
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": false}}), true);
+    run_for(&mut world, 3);
+    assert_eq!(
+        (canary_weight(&world), phase(&world).as_str()),
+        (50, "Paused"),
+        "a retry starts over"
+    );
+}
+
+#[test]
+fn a_version_that_never_becomes_ready_never_gets_traffic() {
+    let mut world = world(json!([{"setWeight": 20}, {"pause": {"duration": 1}}]));
+    release(&mut world, "bad");
+    run_for(&mut world, 30);
+    assert_eq!(canary_weight(&world), 0);
+    assert_eq!(world.rollout().status.current_step_index, Some(0));
+}
+
+#[test]
+fn a_weight_that_somebody_changed_is_put_back() {
+    let mut world = world(json!([{"setWeight": 20}, {"pause": {}}]));
+    release(&mut world, "v2");
+    run_for(&mut world, 3);
+    let mut route = world.get(Kind::HttpRoute, "web").clone();
+    route["spec"]["rules"][0]["backendRefs"][1]["weight"] = json!(90);
+    world.patch(Kind::HttpRoute, "web", &json!({"spec": route["spec"]}), false);
+    settle(&mut world);
+    assert_eq!(canary_weight(&world), 20);
+}
+
+#[test]
+fn back_to_stable_in_mid_canary_skips_the_steps() {
+    let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+    release(&mut world, "v2");
+    run_for(&mut world, 3);
+    release(&mut world, "v1");
+    run_for(&mut world, 60);
+    assert_eq!((canary_weight(&world), phase(&world).as_str()), (0, "Healthy"));
+    assert_eq!(
+        (
+            of(&world, "v2").replicas_desired,
+            of(&world, "v1").replicas_desired
+        ),
+        (0, 4)
+    );
+}
+
+#[test]
+fn a_newer_version_in_mid_canary_starts_over() {
+    let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+    release(&mut world, "v2");
+    run_for(&mut world, 3);
+    release(&mut world, "v3");
+    run_for(&mut world, 60);
+    assert_eq!((canary_weight(&world), phase(&world).as_str()), (50, "Paused"));
+    assert_eq!(
+        (
+            of(&world, "v2").replicas_desired,
+            of(&world, "v3").replicas_desired
+        ),
+        (0, 2)
+    );
+}
+
+#[test]
+fn a_route_without_both_services_is_named_before_anything_moves() {
+    let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+    let broken = json!({"spec": {"rules": [{"backendRefs": [{"name": "web-stable", "port": 80}]}]}});
+    world.laws.clear();
+    world.patch(Kind::HttpRoute, "web", &broken, false);
+    release(&mut world, "v2");
+    settle(&mut world);
+    let status = world.rollout().status;
+    assert_eq!(status.phase, "Degraded");
+    assert!(
+        status
+            .message
+            .contains("HTTPRoute \"ns/web\" has no rule whose backendRefs name both"),
+        "{}",
+        status.message
+    );
+    assert_eq!(world.hash_of("v2"), None);
+}

@@ -1,0 +1,323 @@
+//! A world just large enough to live in: one Rollout, its ReplicaSets, Services and routes, on virtual time.
+//!
+//! It carries out plans as the shell would: in order, guarded by uid and resourceVersion, status last. ReplicaSets report their pods
+//! some time after a change of size; images whose tag starts with `bad` never do.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use serin::api::rollout::Rollout;
+use serin::base::json::merge_apply;
+use serin::base::limits;
+use serin::base::names::label;
+use serin::base::object::{Key, Kind};
+use serin::plan::question::Service;
+use serin::plan::{Action, Answer, Guard, Observed, Plan, Question, ReplicaSet, Verb};
+use std::collections::BTreeMap;
+
+pub const NAMESPACE: &str = "ns";
+const POD_DELAY_MS: i64 = 250;
+
+pub struct World {
+    pub now: DateTime<Utc>,
+    pub objects: BTreeMap<(Kind, String), Value>,
+    /// ReplicaSets whose pods follow their size at this time.
+    pending: BTreeMap<String, DateTime<Utc>>,
+    version: u64,
+    wake_at: Option<DateTime<Utc>>,
+    dirty: bool,
+    pub writes: Vec<Action>,
+    pub events: Vec<(String, String)>,
+    /// Those that become Events of Kubernetes.
+    pub published: Vec<(String, String)>,
+    status_written: Option<DateTime<Utc>>,
+    /// Checked after every write and every change of pods.
+    pub laws: Vec<fn(&World)>,
+    /// Whether statuses that only count pods wait for company, as in the shell.
+    pub patient: bool,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self {
+            now: "2026-01-01T00:00:00Z".parse().unwrap(),
+            objects: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            version: 0,
+            wake_at: None,
+            dirty: true,
+            writes: Vec::new(),
+            events: Vec::new(),
+            published: Vec::new(),
+            status_written: None,
+            patient: false,
+            laws: Vec::new(),
+        }
+    }
+
+    pub fn put(&mut self, kind: Kind, mut object: Value) {
+        let name = object["metadata"]["name"].as_str().unwrap().to_owned();
+        self.version += 1;
+        object["metadata"]["namespace"] = json!(NAMESPACE);
+        object["metadata"]["uid"] = json!(format!("uid-{}", self.version));
+        object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+        object["metadata"]["generation"] = json!(1);
+        object["metadata"]["creationTimestamp"] = json!(self.now);
+        if kind == Kind::ReplicaSet {
+            self.pending
+                .insert(name.clone(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
+        }
+        self.objects.insert((kind, name), object);
+        self.dirty = true;
+    }
+
+    pub fn get(&self, kind: Kind, name: &str) -> &Value {
+        &self.objects[&(kind, name.to_owned())]
+    }
+
+    pub fn rollout(&self) -> Rollout {
+        let value = self
+            .objects
+            .iter()
+            .find(|((kind, _), _)| *kind == Kind::Rollout)
+            .unwrap()
+            .1;
+        serde_json::from_value(value.clone()).unwrap()
+    }
+
+    /// A merge patch by somebody else, or by an action.
+    pub fn patch(&mut self, kind: Kind, name: &str, patch: &Value, status: bool) {
+        self.version += 1;
+        let version = self.version.to_string();
+        let object = self.objects.get_mut(&(kind, name.to_owned())).unwrap();
+        let before = object.clone();
+        let mut patch = patch.clone();
+        if kind == Kind::Rollout {
+            // The status subresource and the main resource do not touch each other's part.
+            let foreign = if status {
+                ["spec", "metadata"]
+            } else {
+                ["status", ""]
+            };
+            for member in foreign {
+                patch.as_object_mut().unwrap().remove(member);
+            }
+        }
+        merge_apply(object, &patch);
+        object["metadata"]["resourceVersion"] = json!(version);
+        if object["spec"] != before["spec"] {
+            let generation = before["metadata"]["generation"].as_i64().unwrap();
+            object["metadata"]["generation"] = json!(generation + 1);
+        }
+        if kind == Kind::ReplicaSet && object["spec"]["replicas"] != before["spec"]["replicas"] {
+            self.pending
+                .insert(name.to_owned(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
+        }
+        self.dirty = true;
+    }
+
+    pub fn replica_sets(&self) -> Vec<ReplicaSet> {
+        let sets = self
+            .objects
+            .iter()
+            .filter(|((kind, _), _)| *kind == Kind::ReplicaSet);
+        sets.map(|(_, object)| ReplicaSet::from_json(object.clone()).unwrap())
+            .collect()
+    }
+
+    fn observe(&self) -> Observed {
+        let runs = self
+            .objects
+            .iter()
+            .filter(|((kind, _), _)| *kind == Kind::AnalysisRun);
+        let mut seen = Observed {
+            rollout: self.rollout(),
+            replica_sets: self.replica_sets(),
+            analysis_runs: runs
+                .map(|(_, run)| serde_json::from_value(run.clone()).unwrap())
+                .collect(),
+            ..Observed::default()
+        };
+        for _ in 0..8 {
+            let questions = serin::plan::rollout::survey(&seen);
+            if questions.is_empty() {
+                break;
+            }
+            for question in questions {
+                let answer = self.answer(&question);
+                seen.answers.0.insert(question, answer);
+            }
+        }
+        seen
+    }
+
+    fn answer(&self, question: &Question) -> Answer {
+        let find = |kind, name: &str| self.objects.get(&(kind, name.to_owned())).cloned();
+        let read = |kind, key: &Key| find(kind, &key.name);
+        match question {
+            Question::Service(key) => read(Kind::Service, key).map(|object| {
+                Answer::Service(Service {
+                    metadata: serde_json::from_value(object["metadata"].clone()).unwrap(),
+                    selector: serde_json::from_value(object["spec"]["selector"].clone()).unwrap(),
+                })
+            }),
+            Question::AnalysisTemplate(key) => read(Kind::AnalysisTemplate, key)
+                .map(|object| Answer::Template(serde_json::from_value(object).unwrap())),
+            Question::ClusterAnalysisTemplate(name) => find(Kind::ClusterAnalysisTemplate, name)
+                .map(|object| Answer::Template(serde_json::from_value(object).unwrap())),
+            Question::HttpRoute(key) => read(Kind::HttpRoute, key).map(Answer::Route),
+            Question::ReplicaSet(key) => read(Kind::ReplicaSet, key)
+                .map(|object| Answer::ReplicaSet(ReplicaSet::from_json(object).unwrap())),
+        }
+        .unwrap_or(Answer::Missing)
+    }
+
+    /// One pass of the controller. Returns whether it wrote anything.
+    pub fn pass(&mut self) -> bool {
+        let seen = self.observe();
+        let plan = serin::plan::rollout::plan(&seen, self.now);
+        assert_eq!(
+            plan,
+            serin::plan::rollout::plan(&seen, self.now),
+            "same input, same plan"
+        );
+        self.wake_at = plan.wake_at;
+        self.carry_out(plan)
+    }
+
+    fn carry_out(&mut self, plan: Plan) -> bool {
+        if plan.deferrable && self.patient {
+            let due = self
+                .status_written
+                .map(|at| at + TimeDelta::seconds(limits::COUNTER_STATUS_SECONDS_MIN));
+            if let Some(due) = due.filter(|due| *due > self.now) {
+                self.wake_at = Some(self.wake_at.map_or(due, |at| at.min(due)));
+                return false;
+            }
+        }
+        let wrote = !plan.actions.is_empty();
+        let mut written: BTreeMap<(Kind, Key), String> = BTreeMap::new();
+        for action in plan.actions {
+            self.check_guard(&action, &written);
+            match action.verb {
+                Verb::Create => self.put(action.kind, action.body.clone()),
+                Verb::Patch => self.patch(action.kind, &action.key.name, &action.body, false),
+                Verb::PatchStatus => self.patch(action.kind, &action.key.name, &action.body, true),
+                Verb::Delete => drop(self.objects.remove(&(action.kind, action.key.name.clone()))),
+            }
+            written.insert((action.kind, action.key.clone()), self.version.to_string());
+            if action.verb == Verb::PatchStatus {
+                self.status_written = Some(self.now);
+            }
+            self.writes.push(action);
+            self.check_laws();
+        }
+        for note in plan.notes {
+            if !note.quiet {
+                self.published.push((note.reason.clone(), note.message.clone()));
+            }
+            self.events.push((note.reason, note.message));
+        }
+        wrote
+    }
+
+    fn check_guard(&self, action: &Action, written: &BTreeMap<(Kind, Key), String>) {
+        let found = self.objects.get(&(action.kind, action.key.name.clone()));
+        match &action.guard {
+            Guard::Absent => assert!(found.is_none(), "{action:?} exists"),
+            Guard::Seen {
+                uid,
+                resource_version,
+            } => {
+                let found = found.unwrap_or_else(|| panic!("{action:?} is not there"));
+                assert_eq!(found["metadata"]["uid"], json!(uid), "{action:?}");
+                let earlier = written.get(&(action.kind, action.key.clone()));
+                let version = earlier.unwrap_or(resource_version);
+                assert_eq!(found["metadata"]["resourceVersion"], json!(version), "{action:?}");
+            }
+        }
+    }
+
+    /// Runs controller and pods until nothing happens for `quiet`, or `done` says so. Panics after `limit`.
+    pub fn run(&mut self, quiet: TimeDelta, limit: TimeDelta, done: impl Fn(&World) -> bool) {
+        let (end, mut last_change) = (self.now + limit, self.now);
+        loop {
+            while self.dirty {
+                self.dirty = false;
+                if self.pass() {
+                    last_change = self.now;
+                }
+                assert!(
+                    self.writes.len() < 2000,
+                    "the controller does not come to rest: {:#?}",
+                    self.writes.last()
+                );
+            }
+            if done(self) {
+                return;
+            }
+            let pods = self.pending.values().min().copied();
+            let next = [pods, self.wake_at, Some(last_change + quiet)]
+                .into_iter()
+                .flatten()
+                .min()
+                .unwrap();
+            assert!(
+                next <= end,
+                "not reached in {limit}: {:#?}",
+                self.rollout().status
+            );
+            if pods.is_none() && next >= last_change + quiet && self.wake_at.is_none_or(|at| at > next) {
+                self.now = next;
+                return;
+            }
+            self.now = next.max(self.now);
+            self.move_pods();
+            if self.wake_at.is_some_and(|at| at <= self.now) {
+                self.wake_at = None;
+                self.dirty = true;
+            }
+        }
+    }
+
+    fn move_pods(&mut self) {
+        let due: Vec<String> = self
+            .pending
+            .iter()
+            .filter(|(_, at)| **at <= self.now)
+            .map(|(name, _)| name.clone())
+            .collect();
+        for name in due {
+            self.pending.remove(&name);
+            let Some(object) = self.objects.get(&(Kind::ReplicaSet, name.clone())) else {
+                continue;
+            };
+            let image = object
+                .pointer("/spec/template/spec/containers/0/image")
+                .and_then(Value::as_str);
+            let bad = image.is_some_and(|image| image.split(':').next_back().unwrap().starts_with("bad"));
+            let replicas = object["spec"]["replicas"].clone();
+            let available = if bad { json!(0) } else { replicas.clone() };
+            let generation = object["metadata"]["generation"].clone();
+            let status = json!({"status": {"replicas": replicas, "readyReplicas": available,
+                "availableReplicas": available, "observedGeneration": generation}});
+            self.patch(Kind::ReplicaSet, &name, &status, false);
+            self.check_laws();
+        }
+    }
+
+    fn check_laws(&self) {
+        for law in &self.laws {
+            law(self);
+        }
+    }
+
+    /// The pod-template hash of the version with this image tag.
+    pub fn hash_of(&self, tag: &str) -> Option<String> {
+        let image = format!(":{tag}");
+        let set = self
+            .replica_sets()
+            .into_iter()
+            .find(|set| set.template.contains(&format!("{image}\"")));
+        set.map(|set| set.metadata.labels[label::POD_HASH].clone())
+    }
+}
