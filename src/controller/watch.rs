@@ -153,7 +153,7 @@ impl Watches {
                 Err(error) => error,
             };
             self.metrics
-                .watch_restarts
+                .watch_errors
                 .with_label_values(&[kind.plural()])
                 .inc();
             let why = explain(kind, &error);
