@@ -1,15 +1,17 @@
-//! Where announcements go: to Slack, when the options name a Secret with its token.
+//! Where announcements go: to Slack, where a Secret with its token is named, else nowhere.
 
-use crate::base::secret::Secret as Hidden;
+use crate::base::object::Key;
+use crate::base::secret::Secret;
 use crate::controller::options::Options;
-use crate::controller::slack::{self, Config, Outbox, TokenSource};
+use crate::controller::secrets;
+use crate::controller::slack::{self, Counts, Outbox, TokenSource};
 use crate::plan::Announcement;
 use anyhow::Context;
 use futures::future::BoxFuture;
-use k8s_openapi::api::core::v1::Secret;
-use kube::{Api, Client};
+use kube::Client;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Tells people.
 pub trait Announce: Send + Sync {
@@ -19,10 +21,7 @@ pub trait Announce: Send + Sync {
     /// Sends what is waiting, for at most `within`.
     fn flush(&self, within: Duration) -> BoxFuture<'_, ()>;
 
-    /// Messages sent, failed for good, dropped and waiting, for the metrics.
-    fn counts(&self) -> slack::Counts {
-        slack::Counts::default()
-    }
+    fn counts(&self) -> Counts;
 }
 
 impl Announce for Outbox {
@@ -32,16 +31,14 @@ impl Announce for Outbox {
 
     fn flush(&self, within: Duration) -> BoxFuture<'_, ()> {
         Box::pin(async move {
-            if tokio::time::timeout(within, self.drained()).await.is_err() {
-                tracing::warn!(
-                    waiting = self.counts().waiting,
-                    "stopping with messages that Slack did not take"
-                );
+            if timeout(within, self.drained()).await.is_err() {
+                let waiting = self.counts().waiting;
+                tracing::warn!("stopping with {waiting} messages that Slack did not take in time");
             }
         })
     }
 
-    fn counts(&self) -> slack::Counts {
+    fn counts(&self) -> Counts {
         Outbox::counts(self)
     }
 }
@@ -55,40 +52,24 @@ pub fn announcer(
     client: &Client,
     own_namespace: &str,
 ) -> anyhow::Result<Arc<dyn Announce>> {
-    let config = Config {
+    let config = slack::Config {
         api_url: options.slack_api_url.clone(),
         channel: options.slack_channel.clone(),
-        ..Config::default()
+        ..slack::Config::default()
     };
     let tokens = options.slack_secret.as_ref().map(|name| {
-        let source = TokenInSecret {
-            secrets: Api::namespaced(client.clone(), own_namespace),
-            name: name.clone(),
-            key: options.slack_secret_key.clone(),
-        };
+        let (client, key) = (client.clone(), Key::new(own_namespace, name));
+        let field = options.slack_secret_key.clone();
+        let source = move || token(client.clone(), key.clone(), field.clone());
         Arc::new(source) as Arc<dyn TokenSource>
     });
     let outbox = slack::spawn(config, tokens).context("cannot set up Slack")?;
     Ok(Arc::new(outbox))
 }
 
-/// The token, read from the Secret whenever Slack's part asks for it: it is never kept elsewhere.
-struct TokenInSecret {
-    secrets: Api<Secret>,
-    name: String,
-    key: String,
-}
-
-impl TokenSource for TokenInSecret {
-    fn read(&self) -> BoxFuture<'_, Result<Option<Hidden<String>>, String>> {
-        Box::pin(async move {
-            let found = self.secrets.get_opt(&self.name).await;
-            let secret = found.map_err(|error| format!("cannot read Secret \"{}\": {error}", self.name))?;
-            let value = secret.and_then(|secret| secret.data?.remove(&self.key));
-            let Some(value) = value else { return Ok(None) };
-            let token = String::from_utf8(value.0)
-                .map_err(|_| format!("key \"{}\" of Secret \"{}\" is not text", self.key, self.name))?;
-            Ok(Some(Hidden::new(token.trim().to_owned())))
-        })
-    }
+/// The token as it is now: it may have been rotated.
+async fn token(client: Client, key: Key, field: String) -> Result<Option<Secret<String>>, String> {
+    let data = secrets::read(&client, &key).await?;
+    let token = data.and_then(|mut data| data.remove(&field));
+    Ok(token.map(|token| Secret::new(token.trim().to_owned())))
 }
