@@ -150,7 +150,7 @@ async fn what_was_found_is_kept_until_it_is_settled_or_seen_in_the_status() {
     let finished = bench.finished(&run).await;
     assert_eq!(
         bench.prober.measured(&run).finished,
-        [finished.clone()],
+        std::slice::from_ref(&finished),
         "reading does not consume"
     );
     bench
