@@ -6,4 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod case;
+mod manifests;
+mod record;
+
+mod basic;
 mod harness;
