@@ -23,17 +23,17 @@ async fn pods_follow_the_weights_and_a_person_promotes() {
     assert_eq!(sizes, (Some(4), Some(1)), "{}", look(&web));
     case.serin_ok(&["promote", "web"]).await;
     case.until_healthy("v2").await;
-    let of_v1 = case
-        .record
-        .wait(crate::case::SOON, "no pods of v1", |seen| match seen.pods_of("v1") {
+    let of_v1 = case.record.wait(crate::case::SOON, "no pods of v1", |seen| {
+        match seen.pods_of("v1") {
             none if none.is_empty() => Ok(()),
             some => Err(format!("{some:?}")),
-        });
+        }
+    });
     of_v1.await;
-    let paused_twice = case.record.values("ReplicaSet", &set_name(&case, "v2"), |set| {
+    let sizes = case.record.values("ReplicaSet", &set_name(&case, "v2"), |set| {
         set["spec"]["replicas"].as_i64()
     });
-    assert_eq!(paused_twice, [0, 1, 3, 5], "the sizes of v2, step by step");
+    assert_eq!(sizes, [1, 2, 3, 4, 5], "one pod at a time, as maxSurge says");
 }
 
 fn set_name(case: &Case, tag: &str) -> String {

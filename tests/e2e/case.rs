@@ -6,9 +6,9 @@ use std::future::Future;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
-use kube::Api;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -50,7 +50,9 @@ async fn once<T: Send + Sync + 'static, F: Future<Output = anyhow::Result<T>>>(
 ) -> &'static T {
     let block = move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-        let started = runtime.map_err(Into::into).and_then(|runtime| runtime.block_on(start()));
+        let started = runtime
+            .map_err(Into::into)
+            .and_then(|runtime| runtime.block_on(start()));
         started.unwrap_or_else(|error| panic!("{error:#}"))
     };
     let get = move || cell.get_or_init(block);
@@ -74,7 +76,10 @@ async fn shared(world: &'static World) -> &'static Serin {
         prometheus: Some(world.prometheus.url()),
         ..Options::default()
     };
-    once(&SHARED, move || async move { Serin::start(&world.plane, &options).await }).await
+    once(&SHARED, move || async move {
+        Serin::start(&world.plane, &options).await
+    })
+    .await
 }
 
 impl Case {
@@ -93,7 +98,13 @@ impl Case {
         }
         let id = options.instance_id.clone();
         let serin = Serin::start(&world.plane, &options).await.unwrap();
-        Self::with(world, name, id, Controller::Own(Arc::new(tokio::sync::Mutex::new(serin)))).await
+        Self::with(
+            world,
+            name,
+            id,
+            Controller::Own(Arc::new(tokio::sync::Mutex::new(serin))),
+        )
+        .await
     }
 
     async fn with(world: &'static World, name: &str, instance_id: String, serin: Controller) -> Self {
@@ -111,7 +122,8 @@ impl Case {
     /// The API of a kind here.
     pub fn api(&self, group_version: &str, kind: &str, plural: &str) -> Api<DynamicObject> {
         let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
-        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+        let resource =
+            ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         Api::namespaced_with(self.space.client.clone(), &self.space.namespace, &resource)
     }
 
@@ -143,7 +155,8 @@ impl Case {
     /// Pushes a new image.
     pub async fn release(&self, tag: &str) {
         let containers = json!([{"name": "web", "image": format!("shop/web:{tag}")}]);
-        self.patch(json!({"spec": {"template": {"spec": {"containers": containers}}}})).await;
+        self.patch(json!({"spec": {"template": {"spec": {"containers": containers}}}}))
+            .await;
     }
 
     /// Requests through the HTTPRoute `web`.
@@ -184,7 +197,8 @@ impl Case {
     /// Waits until the version with this tag is promoted and healthy.
     pub async fn until_healthy(&self, tag: &str) -> Value {
         let image = format!("shop/web:{tag}");
-        let found = self.until(&format!("{tag} is stable and healthy"), |web| {
+        let what = format!("{tag} is stable and healthy");
+        let found = self.until(&what, |web| {
             let newest = web["spec"]["template"]["spec"]["containers"][0]["image"] == image.as_str();
             match (newest, promoted(web), phase(web)) {
                 (true, true, "Healthy") => Ok(()),
@@ -264,7 +278,10 @@ pub fn phase(web: &Value) -> &str {
 
 /// Whether the status speaks of the newest spec.
 pub fn current(web: &Value) -> bool {
-    let generation = web["metadata"]["generation"].as_i64().unwrap_or_default().to_string();
+    let generation = web["metadata"]["generation"]
+        .as_i64()
+        .unwrap_or_default()
+        .to_string();
     web["status"]["observedGeneration"] == generation.as_str()
 }
 

@@ -54,12 +54,12 @@ pub fn template(name: &str, metrics: &[Value]) -> Value {
 /// The use of a template, with its arguments filled in the usual way.
 pub fn analysis(template: &str) -> Value {
     json!({
-        "templates": [{"templateName": template}],
-        "args": [
-            {"name": "namespace", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-            {"name": "canary", "valueFrom": {"podTemplateHashValue": "Latest"}},
-            {"name": "stable", "valueFrom": {"podTemplateHashValue": "Stable"}},
-        ]})
+    "templates": [{"templateName": template}],
+    "args": [
+        {"name": "namespace", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
+        {"name": "canary", "valueFrom": {"podTemplateHashValue": "Latest"}},
+        {"name": "stable", "valueFrom": {"podTemplateHashValue": "Stable"}},
+    ]})
 }
 
 /// The labels of one version's series.

@@ -75,7 +75,10 @@ impl Seen {
 
     /// Names of the pods of a tag that are not on their way out.
     pub fn pods_of(&self, tag: &str) -> Vec<String> {
-        let of = self.all("Pod").into_iter().filter(|pod| tag_of(&pod["spec"]) == tag);
+        let of = self
+            .all("Pod")
+            .into_iter()
+            .filter(|pod| tag_of(&pod["spec"]) == tag);
         let staying = of.filter(|pod| pod["metadata"]["deletionTimestamp"].is_null());
         staying.map(|pod| text(&pod["metadata"]["name"])).collect()
     }
@@ -154,7 +157,10 @@ impl Record {
     /// Every value that `read` took over the versions of an object, in order, repeats left out.
     pub fn values<T: PartialEq>(&self, kind: &str, name: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
         self.look(|seen| {
-            let of = seen.history.iter().filter(|change| change.kind == kind && change.name == name);
+            let of = seen
+                .history
+                .iter()
+                .filter(|change| change.kind == kind && change.name == name);
             let mut values: Vec<T> = of.filter_map(|change| read(change.object.as_ref()?)).collect();
             values.dedup();
             values

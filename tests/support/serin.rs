@@ -18,9 +18,17 @@ pub fn program() -> Result<PathBuf> {
         return Ok(path.into());
     }
     let here = std::env::current_exe()?;
-    let beside = here.parent().and_then(Path::parent).map(|folder| folder.join("serin"));
+    let beside = here
+        .parent()
+        .and_then(Path::parent)
+        .map(|folder| folder.join("serin"));
     let found = beside.filter(|path| path.exists());
-    found.with_context(|| format!("no program `serin` belongs to {}; run: cargo build --bin serin", here.display()))
+    found.with_context(|| {
+        format!(
+            "no program `serin` belongs to {}; run: cargo build --bin serin",
+            here.display()
+        )
+    })
 }
 
 /// Where `deploy/` puts the controller, and who it is there.
