@@ -121,7 +121,7 @@ fn sample_object(schema: &Value, text: bool) -> Value {
 fn the_sample_reaches_every_leaf() {
     let mut leaves = 0;
     walk("rollout", schema(Variant::Slim, "rollout.yaml"), &mut |_, _| {
-        leaves += 1
+        leaves += 1;
     });
     assert!(leaves > 400, "{leaves}");
 }
