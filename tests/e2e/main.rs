@@ -11,4 +11,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod case;
+mod manifests;
+mod record;
+
+mod basic;
 mod harness;
