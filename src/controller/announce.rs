@@ -1,11 +1,17 @@
-//! Where announcements go.
+//! Where announcements go: to Slack, where a Secret with its token is named, else nowhere.
 
+use crate::base::object::Key;
+use crate::base::secret::Secret;
 use crate::controller::options::Options;
+use crate::controller::secrets;
+use crate::controller::slack::{self, Counts, Outbox, TokenSource};
 use crate::plan::Announcement;
+use anyhow::Context;
 use futures::future::BoxFuture;
 use kube::Client;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Tells people.
 pub trait Announce: Send + Sync {
@@ -14,18 +20,26 @@ pub trait Announce: Send + Sync {
 
     /// Sends what is waiting, for at most `within`.
     fn flush(&self, within: Duration) -> BoxFuture<'_, ()>;
+
+    fn counts(&self) -> Counts;
 }
 
-/// Tells nobody.
-struct Silent;
-
-impl Announce for Silent {
+impl Announce for Outbox {
     fn send(&self, announcement: Announcement) {
-        tracing::info!(rollout = %announcement.rollout, moment = ?announcement.moment, "announcement");
+        Outbox::send(self, announcement);
     }
 
-    fn flush(&self, _: Duration) -> BoxFuture<'_, ()> {
-        Box::pin(std::future::ready(()))
+    fn flush(&self, within: Duration) -> BoxFuture<'_, ()> {
+        Box::pin(async move {
+            if timeout(within, self.drained()).await.is_err() {
+                let waiting = self.counts().waiting;
+                tracing::warn!("stopping with {waiting} messages that Slack did not take in time");
+            }
+        })
+    }
+
+    fn counts(&self) -> Counts {
+        Outbox::counts(self)
     }
 }
 
@@ -34,9 +48,28 @@ impl Announce for Silent {
 /// # Errors
 /// When it can never work.
 pub fn announcer(
-    _options: &Options,
-    _client: &Client,
-    _own_namespace: &str,
+    options: &Options,
+    client: &Client,
+    own_namespace: &str,
 ) -> anyhow::Result<Arc<dyn Announce>> {
-    Ok(Arc::new(Silent))
+    let config = slack::Config {
+        api_url: options.slack_api_url.clone(),
+        channel: options.slack_channel.clone(),
+        ..slack::Config::default()
+    };
+    let tokens = options.slack_secret.as_ref().map(|name| {
+        let (client, key) = (client.clone(), Key::new(own_namespace, name));
+        let field = options.slack_secret_key.clone();
+        let source = move || token(client.clone(), key.clone(), field.clone());
+        Arc::new(source) as Arc<dyn TokenSource>
+    });
+    let outbox = slack::spawn(config, tokens).context("cannot set up Slack")?;
+    Ok(Arc::new(outbox))
+}
+
+/// The token as it is now: it may have been rotated.
+async fn token(client: Client, key: Key, field: String) -> Result<Option<Secret<String>>, String> {
+    let data = secrets::read(&client, &key).await?;
+    let token = data.and_then(|mut data| data.remove(&field));
+    Ok(token.map(|token| Secret::new(token.trim().to_owned())))
 }

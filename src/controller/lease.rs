@@ -247,8 +247,8 @@ async fn get(client: &Client, key: &Key) -> Result<Option<Value>, Error> {
     let request = request.map_err(|error| Error::Bug(error.to_string()))?;
     match client.request::<Value>(request).await {
         Ok(lease) => Ok(Some(lease)),
-        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
-        Err(kube::Error::Api(status)) if status.is_forbidden() => Err(Error::Forbidden {
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(kube::Error::Api(status)) if status.code == 403 => Err(Error::Forbidden {
             target,
             message: status.message,
         }),

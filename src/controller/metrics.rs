@@ -3,6 +3,7 @@
 use crate::api::rollout::Rollout;
 use crate::base::names::{condition, reason};
 use crate::base::object::Key;
+use crate::controller::slack::Counts;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -14,114 +15,113 @@ const OBJECT: [&str; 2] = ["namespace", "name"];
 
 pub struct Metrics {
     registry: Registry,
-    pub reconciles: IntCounterVec,
-    pub reconcile_seconds: HistogramVec,
-    pub reconcile_errors: IntCounterVec,
-    pub errors: IntCounterVec,
-    pub run_reconcile_errors: IntCounterVec,
+    pub passes: Passes,
+    pub measurements: Measurements,
     pub writes: IntCounterVec,
-    pub measurements: IntCounterVec,
-    pub measurement_late_seconds: Histogram,
-    pub measurements_in_flight: IntGauge,
     pub queue_depth: IntGaugeVec,
     pub leader: IntGauge,
-    pub watch_restarts: IntCounterVec,
-    pub watermark_timeouts: IntCounter,
+    pub watch_errors: IntCounterVec,
     pub events: IntCounterVec,
     pub announcements: IntCounterVec,
+    slack_messages: IntGaugeVec,
     rollout_info: IntGaugeVec,
 }
 
-impl Metrics {
-    pub fn new() -> Result<Self, prometheus::Error> {
-        let registry = Registry::new();
-        let r = &registry;
+/// Passes and what went wrong in them.
+pub struct Passes {
+    pub total: IntCounterVec,
+    pub rollout_seconds: HistogramVec,
+    pub rollout_errors: IntCounterVec,
+    pub run_errors: IntCounterVec,
+    pub errors: IntCounterVec,
+    pub watermark_timeouts: IntCounter,
+}
+
+/// Questions to metric providers.
+pub struct Measurements {
+    pub total: IntCounterVec,
+    pub late_seconds: Histogram,
+    pub in_flight: IntGauge,
+}
+
+impl Passes {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        let (rollout_errors, run_errors) = ("rollout_reconcile_error", "analysis_run_reconcile_error");
+        let overdue = "Passes that went on before the cache showed the last write.";
         Ok(Self {
-            reconciles: counters(r, "serin_passes_total", "Passes by kind of object.", &["kind"])?,
-            reconcile_seconds: reconcile_seconds(r)?,
-            reconcile_errors: counters(
-                r,
-                "rollout_reconcile_error",
-                "Failed passes over a Rollout.",
-                &OBJECT,
-            )?,
-            run_reconcile_errors: counters(
-                r,
-                "analysis_run_reconcile_error",
-                "Failed passes over an AnalysisRun.",
-                &OBJECT,
-            )?,
+            total: counters(r, "serin_passes_total", "Passes by kind of object.", &["kind"])?,
+            rollout_seconds: reconcile_seconds(r)?,
+            rollout_errors: counters(r, rollout_errors, "Failed passes over a Rollout.", &OBJECT)?,
+            run_errors: counters(r, run_errors, "Failed passes over an AnalysisRun.", &OBJECT)?,
             errors: counters(
                 r,
                 "serin_errors_total",
                 "Failed passes by category.",
                 &["category"],
             )?,
-            writes: counters(
-                r,
-                "serin_writes_total",
-                "Writes to the API server by resource, verb and HTTP status code.",
-                &["resource", "verb", "code"],
-            )?,
-            measurements: counters(
-                r,
-                "serin_measurements_total",
-                "Measurements that ended, by outcome (answered or error).",
-                &["outcome"],
-            )?,
-            measurement_late_seconds: late_seconds(r)?,
-            measurements_in_flight: gauge(
-                r,
-                "serin_measurements_in_flight",
-                "Measurements asked for and not ended, waiting ones included.",
-            )?,
-            queue_depth: gauges(r, "serin_queue_depth", "Objects waiting for a pass.", &["kind"])?,
-            leader: gauge(r, "serin_leader", "1 while this replica leads.")?,
-            watch_restarts: counters(
-                r,
-                "serin_watch_errors_total",
-                "Errors of watches, each followed by a new attempt.",
-                &["kind"],
-            )?,
-            watermark_timeouts: counter(
-                r,
-                "serin_watermark_timeouts_total",
-                "Passes that went on before the cache showed the last write.",
-            )?,
-            events: counters(
-                r,
-                "serin_events_total",
-                "Events by outcome (published, counted, dropped or failed).",
-                &["outcome"],
-            )?,
-            announcements: counters(
-                r,
-                "serin_announcements_total",
-                "Announcements handed to Slack, by moment.",
-                &["moment"],
-            )?,
-            rollout_info: gauges(
-                r,
-                "rollout_info",
-                "Rollouts by strategy and phase.",
-                &["namespace", "name", "strategy", "traffic_router", "phase"],
-            )?,
-            registry,
+            watermark_timeouts: counter(r, "serin_watermark_timeouts_total", overdue)?,
         })
     }
+}
 
-    /// The registry, for parts that count things of their own.
-    pub fn registry(&self) -> &Registry {
-        &self.registry
+impl Measurements {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        let total = "Measurements that ended, by outcome: answered or error.";
+        let in_flight = "Measurements asked for and not ended, waiting ones included.";
+        Ok(Self {
+            total: counters(r, "serin_measurements_total", total, &["outcome"])?,
+            late_seconds: late_seconds(r)?,
+            in_flight: gauge(r, "serin_measurements_in_flight", in_flight)?,
+        })
+    }
+}
+
+impl Metrics {
+    pub fn new() -> Result<Self, prometheus::Error> {
+        let registry = Registry::new();
+        let r = &registry;
+        let writes = "Writes to the API server by resource, verb and HTTP status code.";
+        let watches = "Errors of watches, each followed by a new attempt.";
+        let events = "Events by outcome: published, counted, dropped or failed.";
+        let slack = "Messages for Slack since the start: sent, failed attempts, dropped; and waiting now.";
+        let (said, info) = (
+            "Announcements handed to Slack, by moment.",
+            "Rollouts by strategy and phase.",
+        );
+        let info_labels = ["namespace", "name", "strategy", "traffic_router", "phase"];
+        Ok(Self {
+            passes: Passes::new(r)?,
+            measurements: Measurements::new(r)?,
+            writes: counters(r, "serin_writes_total", writes, &["resource", "verb", "code"])?,
+            queue_depth: gauges(r, "serin_queue_depth", "Objects waiting for a pass.", &["kind"])?,
+            leader: gauge(r, "serin_leader", "1 while this replica leads.")?,
+            watch_errors: counters(r, "serin_watch_errors_total", watches, &["kind"])?,
+            events: counters(r, "serin_events_total", events, &["outcome"])?,
+            announcements: counters(r, "serin_announcements_total", said, &["moment"])?,
+            slack_messages: gauges(r, "serin_slack_messages", slack, &["state"])?,
+            rollout_info: gauges(r, "rollout_info", info, &info_labels)?,
+            registry,
+        })
     }
 
     /// Forgets the series of an object that is gone, so that the number of series follows the number of objects.
     pub fn forget(&self, key: &Key) {
         let labels = [key.namespace.as_str(), key.name.as_str()];
         // An error means that there was no such series.
-        let _ = self.reconcile_seconds.remove_label_values(&labels);
-        let _ = self.reconcile_errors.remove_label_values(&labels);
-        let _ = self.run_reconcile_errors.remove_label_values(&labels);
+        let _ = self.passes.rollout_seconds.remove_label_values(&labels);
+        let _ = self.passes.rollout_errors.remove_label_values(&labels);
+        let _ = self.passes.run_errors.remove_label_values(&labels);
+    }
+
+    pub fn set_slack(&self, counts: Counts) {
+        let set = |state: &str, count: u64| {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            self.slack_messages.with_label_values(&[state]).set(count);
+        };
+        set("sent", counts.sent);
+        set("failed", counts.failed);
+        set("dropped", counts.dropped);
+        set("waiting", counts.waiting);
     }
 
     /// Everything in Prometheus' text format.

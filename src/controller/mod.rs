@@ -19,6 +19,7 @@ pub mod pass;
 pub mod probe;
 pub mod queue;
 pub mod run;
+pub mod secrets;
 pub mod selector;
 pub mod serve;
 pub mod slack;

@@ -93,13 +93,14 @@ pub async fn pass(shell: Arc<Shell>, subject: Kick) -> Next {
     };
     let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
     let (kind, key) = name(&subject);
-    shell.metrics.reconciles.with_label_values(&[kind.name()]).inc();
+    shell.metrics.passes.total.with_label_values(&[kind.name()]).inc();
     if kind == Kind::Rollout {
         let labels = [key.namespace.as_str(), key.name.as_str()];
         let seconds = began.elapsed().as_secs_f64();
         shell
             .metrics
-            .reconcile_seconds
+            .passes
+            .rollout_seconds
             .with_label_values(&labels)
             .observe(seconds);
     }
@@ -157,7 +158,7 @@ impl Shell {
             Gate::Overdue => {
                 let (kind, key) = name(subject);
                 tracing::warn!(kind = kind.name(), object = %key, "the cache does not show the last write; going on without");
-                self.metrics.watermark_timeouts.inc();
+                self.metrics.passes.watermark_timeouts.inc();
                 None
             }
         }
@@ -258,10 +259,15 @@ impl Shell {
     fn count_failure(&self, subject: &Kick, category: &str) {
         let (kind, key) = name(subject);
         let labels = [key.namespace.as_str(), key.name.as_str()];
-        self.metrics.errors.with_label_values(&[category]).inc();
+        self.metrics.passes.errors.with_label_values(&[category]).inc();
         match kind {
-            Kind::Rollout => self.metrics.reconcile_errors.with_label_values(&labels).inc(),
-            _ => self.metrics.run_reconcile_errors.with_label_values(&labels).inc(),
+            Kind::Rollout => self
+                .metrics
+                .passes
+                .rollout_errors
+                .with_label_values(&labels)
+                .inc(),
+            _ => self.metrics.passes.run_errors.with_label_values(&labels).inc(),
         }
     }
 

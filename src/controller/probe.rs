@@ -11,6 +11,7 @@ use crate::base::object::Key;
 use crate::base::reading::Reading;
 use crate::controller::http::{self, Http};
 use crate::controller::metrics::Metrics;
+use crate::controller::secrets;
 use crate::measure::{self, Defaults, Request, Response};
 use crate::plan::{
     self,
@@ -18,8 +19,7 @@ use crate::plan::{
 };
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use k8s_openapi::api::core::v1::Secret as KubeSecret;
-use kube::{Api, Client};
+use kube::Client;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -172,7 +172,11 @@ impl Prober {
             true => "answered",
             false => "error",
         };
-        self.metrics.measurements.with_label_values(&[outcome]).inc();
+        self.metrics
+            .measurements
+            .total
+            .with_label_values(&[outcome])
+            .inc();
         if let Some(entry) = self.runs().get_mut(key).filter(|entry| entry.uid == uid) {
             entry.in_flight.remove(&finished.metric);
             entry.finished.push(finished);
@@ -210,7 +214,8 @@ impl Prober {
         let draft = (self.provider.request)(&metric, &self.defaults, self.clock.now()).map_err(hide)?;
         let _permits = self.permits_for(http::address(&draft.call)).await;
         self.metrics
-            .measurement_late_seconds
+            .measurements
+            .late_seconds
             .observe(due.elapsed().as_secs_f64());
         *started_at = self.clock.now();
         let request = (self.provider.request)(&metric, &self.defaults, *started_at).map_err(hide)?;
@@ -254,7 +259,14 @@ impl Prober {
         let mut cache = cache.lock().await;
         for (argument, reference) in &probe.secrets {
             if !cache.contains_key(&reference.name) {
-                let data = self.secret(&Key::new(&key.namespace, &reference.name)).await?;
+                let secret = Key::new(&key.namespace, &reference.name);
+                let missing = || {
+                    format!(
+                        "secret '{}' does not exist in namespace '{}'",
+                        secret.name, secret.namespace
+                    )
+                };
+                let data = secrets::read(&self.client, &secret).await?.ok_or_else(missing)?;
                 cache.insert(reference.name.clone(), data);
             }
             let value = cache
@@ -272,41 +284,6 @@ impl Prober {
         }
         Ok(values)
     }
-
-    async fn secret(&self, key: &Key) -> Result<BTreeMap<String, String>, String> {
-        let api = Api::<KubeSecret>::namespaced(self.client.clone(), &key.namespace);
-        let limit = std::time::Duration::from_secs(limits::WRITE_TIMEOUT_SECONDS);
-        let secret = match tokio::time::timeout(limit, api.get_opt(&key.name)).await {
-            Ok(Ok(Some(secret))) => secret,
-            Ok(Ok(None)) => {
-                return Err(format!(
-                    "secret '{}' does not exist in namespace '{}'",
-                    key.name, key.namespace
-                ));
-            }
-            Ok(Err(kube::Error::Api(status))) if status.is_forbidden() => {
-                return Err(format!(
-                    "secret '{}' may not be read: grant the verb \"get\" on \"secrets\" to Serin's service account",
-                    key.name
-                ));
-            }
-            Ok(Err(error)) => return Err(format!("secret '{}' cannot be read: {error}", key.name)),
-            Err(_) => {
-                return Err(format!(
-                    "secret '{}' cannot be read: no answer from the API server",
-                    key.name
-                ));
-            }
-        };
-        let text =
-            |(name, bytes): (String, k8s_openapi::ByteString)| Some((name, String::from_utf8(bytes.0).ok()?));
-        Ok(secret
-            .data
-            .unwrap_or_default()
-            .into_iter()
-            .filter_map(text)
-            .collect())
-    }
 }
 
 impl Run {
@@ -322,8 +299,8 @@ struct Flight(prometheus::IntGauge);
 
 impl Flight {
     fn begin(metrics: &Metrics) -> Self {
-        metrics.measurements_in_flight.inc();
-        Self(metrics.measurements_in_flight.clone())
+        metrics.measurements.in_flight.inc();
+        Self(metrics.measurements.in_flight.clone())
     }
 }
 

@@ -281,8 +281,9 @@ impl Parts {
     /// Brings the gauges up to date before a scrape.
     fn refresh(&self) -> Arc<dyn Fn() + Send + Sync> {
         let (metrics, queues) = (Arc::clone(&self.shell.metrics), self.queues.clone());
-        let leadership = Arc::clone(&self.leadership);
+        let (leadership, announce) = (Arc::clone(&self.leadership), Arc::clone(&self.announce));
         Arc::new(move || {
+            metrics.set_slack(announce.counts());
             let depth = |kind: Kind, queue: &Queue<Kick>| {
                 let depth = i64::try_from(queue.depth()).unwrap_or(i64::MAX);
                 metrics.queue_depth.with_label_values(&[kind.name()]).set(depth);

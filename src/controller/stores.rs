@@ -155,6 +155,10 @@ impl Stores {
                 kicks.extend(self.askers_of(&question));
             }
         }
+        if kind == Kind::ReplicaSet {
+            kicks.extend(self.askers_of(&Question::ReplicaSet(key.clone())));
+        }
+        kicks.sort();
         kicks.dedup();
         kicks
     }

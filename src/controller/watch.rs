@@ -105,7 +105,11 @@ impl Watches {
                     }
                 }
                 Err(error) => {
-                    let why = format!("cannot tell whether {} is installed: {error}", kind.plural());
+                    let why = format!(
+                        "cannot tell whether {} are installed: {}",
+                        kind.plural(),
+                        chain(&error)
+                    );
                     tracing::warn!("{why}");
                     self.tell(self.caches.set_sync(kind, Sync::Waiting(why)));
                     sleep(Duration::from_millis(limits::WATCH_RETRY_MILLIS_MAX)).await;
@@ -120,7 +124,7 @@ impl Watches {
         let limit = Duration::from_secs(limits::WRITE_TIMEOUT_SECONDS);
         let resources = match timeout(limit, self.client.list_api_group_resources(kind.api_version())).await {
             Ok(Ok(resources)) => resources,
-            Ok(Err(kube::Error::Api(status))) if status.is_not_found() => return Ok(false),
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 => return Ok(false),
             Ok(Err(error)) => return Err(error),
             Err(elapsed) => return Err(kube::Error::Service(elapsed.into())),
         };
@@ -139,18 +143,23 @@ impl Watches {
         while let Some(event) = stream.next().await {
             let error = match event {
                 Ok(event) => {
-                    wait.reset();
+                    // The beginning of a list is no success yet.
+                    if !matches!(event, Event::Init) {
+                        wait.reset();
+                    }
                     self.take(kind, event);
                     continue;
                 }
                 Err(error) => error,
             };
             self.metrics
-                .watch_restarts
+                .watch_errors
                 .with_label_values(&[kind.plural()])
                 .inc();
             let why = explain(kind, &error);
-            complaint.say(&why);
+            if status_code(&error) != Some(410) {
+                complaint.say(&why);
+            }
             if matches!(error, watcher::Error::InitialListFailed(_)) {
                 self.tell(self.caches.set_sync(kind, Sync::Waiting(why)));
             }
@@ -236,8 +245,23 @@ fn explain(kind: Kind, error: &watcher::Error) -> String {
             "Serin's service account may not list or watch {plural}: grant the verbs \"list\" and \"watch\" on {plural:?} in API \
              group {group:?}"
         ),
-        _ => chain(error),
+        _ => format!("{plural}: {}", api_words(error).unwrap_or_else(|| chain(error))),
     }
+}
+
+/// What the API server itself said, if it answered: kube prints the whole answer.
+fn api_words(error: &watcher::Error) -> Option<String> {
+    let status = match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status))
+        | watcher::Error::WatchFailed(kube::Error::Api(status))
+        | watcher::Error::WatchError(status) => status,
+        _ => return None,
+    };
+    Some(format!(
+        "the API server answered {}: {}",
+        status.code, status.message
+    ))
 }
 
 /// The error and its causes in one line.

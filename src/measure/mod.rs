@@ -1,8 +1,12 @@
 //! Metric providers, sans IO: a metric becomes a request, an answer becomes a reading.
+//!
+//! Decides what to ask and what an answer means. Must not know limits, counts, phases or how a request travels. Whatever goes wrong is
+//! the message of a measurement that ended in an error: it says who answered what, and is never a reading.
 
+pub mod address;
 pub mod prometheus;
 
-use crate::api::analysis::Metric;
+use crate::api::analysis::{Metric, Provider};
 use crate::base::reading::Reading;
 use crate::base::secret::Secret;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -65,11 +69,66 @@ pub struct Defaults {
 }
 
 /// The request that measures `metric` now. `Err` is the message for the measurement.
-pub fn request(_metric: &Metric, _defaults: &Defaults, _now: DateTime<Utc>) -> Result<Request, String> {
-    Err(String::new())
+pub fn request(metric: &Metric, defaults: &Defaults, now: DateTime<Utc>) -> Result<Request, String> {
+    match &metric.provider.prometheus {
+        Some(prometheus) => prometheus::request(prometheus, defaults, now),
+        None => Err(not_yet(&metric.provider)),
+    }
 }
 
 /// What an answer means. `Err` is the message for the measurement: never a success.
-pub fn read(_metric: &Metric, _response: &Response) -> Result<Reading, String> {
-    Err(String::new())
+pub fn read(metric: &Metric, response: &Response) -> Result<Reading, String> {
+    match &metric.provider.prometheus {
+        Some(prometheus) => prometheus::read(prometheus, response),
+        None => Err(not_yet(&metric.provider)),
+    }
+}
+
+fn not_yet(provider: &Provider) -> String {
+    let fields = [
+        ("web", &provider.web),
+        ("job", &provider.job),
+        ("datadog", &provider.datadog),
+        ("newRelic", &provider.new_relic),
+        ("wavefront", &provider.wavefront),
+        ("cloudWatch", &provider.cloud_watch),
+        ("graphite", &provider.graphite),
+        ("influxdb", &provider.influxdb),
+        ("skywalking", &provider.skywalking),
+        ("kayenta", &provider.kayenta),
+    ];
+    let named = fields
+        .into_iter()
+        .find(|(_, value)| value.is_some())
+        .map(|(name, _)| name.to_owned());
+    let plugin = || provider.plugin.keys().next().map(|name| format!("plugin.{name}"));
+    match named.or_else(plugin) {
+        Some(name) => {
+            format!("provider.{name} is not carried out by this version of Serin: use provider.prometheus")
+        }
+        None => "the metric has no provider: set provider.prometheus".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_provider_that_is_not_carried_out_is_named() {
+        let mut metric = Metric::default();
+        let message = |metric: &Metric| {
+            request(metric, &Defaults::default(), DateTime::UNIX_EPOCH)
+                .err()
+                .unwrap()
+        };
+        assert!(message(&metric).contains("no provider"));
+        metric
+            .provider
+            .plugin
+            .insert("acme/steps".into(), serde_json::Value::Null);
+        assert!(message(&metric).starts_with("provider.plugin.acme/steps is not carried out"));
+        metric.provider.web = Some(serde_json::json!({}));
+        assert!(message(&metric).starts_with("provider.web is not carried out"));
+    }
 }

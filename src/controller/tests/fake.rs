@@ -13,6 +13,7 @@ use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::pass::{Core, Memory, Shell};
 use crate::controller::probe::{Prober, Provider};
+use crate::controller::slack::Counts;
 use crate::controller::stores::Stored;
 use crate::controller::watermark::Watermark;
 use crate::measure::Defaults;
@@ -159,6 +160,10 @@ impl Announce for Told {
 
     fn flush(&self, _: Duration) -> BoxFuture<'_, ()> {
         Box::pin(std::future::ready(()))
+    }
+
+    fn counts(&self) -> Counts {
+        Counts::default()
     }
 }
 

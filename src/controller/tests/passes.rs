@@ -122,7 +122,7 @@ async fn a_panic_costs_only_its_object() {
     assert_eq!(run(&shell, web()).await, Next::Backoff);
     run(&shell, Kick::Rollout(Key::new("shop", "other"))).await;
     assert_eq!(api.asked().len(), 1);
-    assert_eq!(shell.metrics.errors.with_label_values(&["panic"]).get(), 1);
+    assert_eq!(shell.metrics.passes.errors.with_label_values(&["panic"]).get(), 1);
 }
 
 #[tokio::test(start_paused = true)]
@@ -179,7 +179,10 @@ async fn a_lost_race_is_silent_and_tried_again() {
     let api = FakeApi::new(|_| status(409, "Conflict", "modified"));
     let shell = shell_with(&api, writes_status);
     assert_eq!(run(&shell, web()).await, Next::Backoff);
-    assert_eq!(shell.metrics.errors.with_label_values(&["conflict"]).get(), 0);
+    assert_eq!(
+        shell.metrics.passes.errors.with_label_values(&["conflict"]).get(),
+        0
+    );
 }
 
 #[tokio::test(start_paused = true)]

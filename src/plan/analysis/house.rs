@@ -107,6 +107,46 @@ fn it_measures_ten_times_in_ten_minutes() {
 }
 
 #[test]
+fn nothing_passes_without_evidence() {
+    use crate::base::reading::Value::{Float, List};
+    let check = |metric: &str, result: &[f64], want: &str| {
+        let targets = targets(&run()).unwrap();
+        let target = targets
+            .iter()
+            .find(|target| target.metric.name == metric)
+            .unwrap();
+        let reading = Reading {
+            result: List(result.iter().copied().map(Float).collect()),
+            ..Reading::default()
+        };
+        let verdict = verdict::judge(&target.metric, &reading, DateTime::UNIX_EPOCH);
+        assert_eq!(
+            (verdict.phase, verdict.message.as_str()),
+            (want, ""),
+            "{metric} {result:?}"
+        );
+    };
+    for (metric, good, bad) in [
+        ("error-rate", 0.0049, 0.005),
+        ("p99-latency-ms", 499.9, 500.0),
+        ("error-rate-vs-stable", 2.0, 2.01),
+        ("p99-vs-stable", 1.3, 1.31),
+    ] {
+        check(metric, &[good], "Successful");
+        check(metric, &[bad], "Failed");
+        check(metric, &[f64::INFINITY], "Failed");
+        check(metric, &[], "Inconclusive");
+        check(metric, &[f64::NAN], "Inconclusive");
+        check(metric, &[good, good], "Inconclusive");
+    }
+    for baseline in ["error-rate-stable", "p99-latency-ms-stable"] {
+        check(baseline, &[1.0], "Successful");
+        check(baseline, &[], "Failed");
+        check(baseline, &[f64::NAN], "Failed");
+    }
+}
+
+#[test]
 fn baselines_have_no_say_and_belong_to_a_metric() {
     let targets = targets(&run()).unwrap();
     let decisive: Vec<&str> = targets

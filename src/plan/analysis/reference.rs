@@ -2,9 +2,12 @@
 
 use super::args::Fillings;
 use super::build::{Purpose, RunWanted, run_spec};
+use super::rules;
 use super::schedule::effective_count;
 use super::templates::{Found, absence, merge, walk};
 use super::validity::check_metrics;
+use super::verdict::check_conditions;
+use crate::api::analysis::Metric;
 use crate::api::analysis_run::AnalysisRunSpec;
 use crate::api::rollout::Rollout;
 use crate::api::strategy::RolloutAnalysis;
@@ -92,53 +95,54 @@ fn check_spec(spec: &AnalysisRunSpec, found: &[Found], all: &str, purpose: Purpo
         Err(why) => return vec![invalid(all, &why)],
     };
     let mut problems = Vec::new();
-    for template in found
-        .iter()
-        .filter(|found| found.template.is_some_and(|t| !t.spec.metrics.is_empty()))
-    {
-        let name = &template.name;
-        let metrics = template
-            .template
-            .map(|template| template.spec.metrics.as_slice())
-            .unwrap_or_default();
-        let filled: Result<Vec<_>, _> = metrics
-            .iter()
-            .map(|metric| Ok(fillings.fill(metric)?.metric))
-            .collect();
-        let filled = match filled.and_then(|metrics| check_metrics(&metrics).map(|()| metrics)) {
-            Ok(filled) => filled,
-            Err(why) => {
-                problems.push(invalid(name, &format!("AnalysisTemplate {name}: {why}")));
-                continue;
-            }
-        };
-        for metric in filled.iter().filter(|_| purpose != Purpose::Background) {
-            if effective_count(metric).is_none() {
-                let count = metric.count.as_ref().map_or("<nil>", |_| "0");
-                let why = format!(
-                    "AnalysisTemplate {name} has metric {} which runs indefinitely. Invalid value for count: {count}",
-                    metric.name
-                );
-                problems.push(invalid(name, &why));
-            }
+    for found in found {
+        let metrics = found.template.map_or(&[][..], |template| &template.spec.metrics);
+        if !metrics.is_empty() {
+            let complaints = check_metrics_of(&found.name, metrics, &fillings, purpose);
+            problems.extend(complaints.iter().map(|why| invalid(&found.name, why)));
         }
     }
-    if problems.is_empty() && spec.metrics.is_empty() {
-        problems.push(invalid(all, "no metrics specified"));
+    if problems.is_empty() {
+        problems.extend(check_whole(spec).err().map(|why| invalid(all, &why)));
     }
-    problems.extend(
-        check_rules(spec)
-            .err()
-            .filter(|_| problems.is_empty())
-            .map(|why| invalid(all, &why)),
-    );
     problems
 }
 
-/// Rules that match no metric would only fail when the run starts.
-fn check_rules(spec: &AnalysisRunSpec) -> Result<(), String> {
-    super::rules::dry_run(&spec.metrics, &spec.dry_run)?;
-    super::rules::measurements_kept(&spec.metrics, &spec.measurement_retention)?;
+/// Problems with the metrics of one template, with the arguments of the Rollout.
+fn check_metrics_of(name: &str, metrics: &[Metric], fillings: &Fillings, purpose: Purpose) -> Vec<String> {
+    let fill = |metric| Ok::<_, String>(fillings.fill(metric)?.metric);
+    let filled = metrics.iter().map(fill).collect::<Result<Vec<_>, _>>();
+    let filled = match filled.and_then(|metrics| check_metrics(&metrics).map(|()| metrics)) {
+        Ok(filled) => filled,
+        Err(why) => return vec![format!("AnalysisTemplate {name}: {why}")],
+    };
+    let mut complaints = Vec::new();
+    for metric in &filled {
+        if let Err(why) = check_conditions(metric) {
+            complaints.push(format!(
+                "AnalysisTemplate {name} has metric {} with {why}",
+                metric.name
+            ));
+        }
+        if purpose != Purpose::Background && effective_count(metric).is_none() {
+            // A metric without an end has no count, or 0, which means the same.
+            let count = metric.count.as_ref().map_or("<nil>", |_| "0");
+            complaints.push(format!(
+                "AnalysisTemplate {name} has metric {} which runs indefinitely. Invalid value for count: {count}",
+                metric.name
+            ));
+        }
+    }
+    complaints
+}
+
+/// What would only fail when the run starts: nothing to measure, rules that match no metric.
+fn check_whole(spec: &AnalysisRunSpec) -> Result<(), String> {
+    if spec.metrics.is_empty() {
+        return Err("no metrics specified".into());
+    }
+    rules::dry_run(&spec.metrics, &spec.dry_run)?;
+    rules::measurements_kept(&spec.metrics, &spec.measurement_retention)?;
     Ok(())
 }
 
@@ -240,7 +244,7 @@ mod tests {
         check_step(given("10s"), template.clone(), None);
         let unresolved = "Invalid value: \"templateNames: [t]\": args.i was not resolved";
         check_step(json!([]), template.clone(), Some(unresolved));
-        let unreadable = "Invalid value: \"t\": AnalysisTemplate t: metrics[0]: invalid interval string: \"soon\" is not a duration such as 30s or 5m";
+        let unreadable = "Invalid value: \"t\": AnalysisTemplate t: metrics[0]: invalid interval string: time: invalid duration \"soon\"";
         check_step(given("soon"), template.clone(), Some(unreadable));
         let background = json!({"analysis": {"templates": [{"templateName": "t"}]}});
         let missing =
@@ -271,7 +275,7 @@ mod tests {
     fn what_this_version_does_not_carry_out_is_named() {
         let web =
             json!({"metrics": [metric(json!({"provider": {"prometheus": null, "web": {"url": "x"}}}))]});
-        let why = "Invalid value: \"t\": AnalysisTemplate t: metrics[0]: provider: web is not carried out by this version yet; use prometheus";
+        let why = "Invalid value: \"t\": AnalysisTemplate t: spec.metrics[0].provider.web: this version of Serin does not measure with this provider yet: use provider.prometheus";
         check_step(json!([]), web, Some(why));
         let rule = json!({"metrics": [metric(json!({}))], "dryRun": [{"metricName": "x"}]});
         let why = "Invalid value: \"templateNames: [t]\": dryRun[0]: Rule didn't match any metric name(s)";

@@ -47,16 +47,17 @@ pub fn walk<'a>(refs: &[TemplateRef], namespace: &str, answers: &'a Answers) -> 
     let mut found = Vec::new();
     let mut to_visit: Vec<TemplateRef> = refs.iter().rev().cloned().collect();
     while let Some(next) = to_visit.pop() {
-        if !seen.insert((next.cluster_scoped(), next.template_name.clone())) {
+        let cluster_scope = next.cluster_scope.unwrap_or(false);
+        if !seen.insert((cluster_scope, next.template_name.clone())) {
             continue;
         }
-        let template = answers.template(namespace, &next.template_name, next.cluster_scoped());
+        let template = answers.template(namespace, &next.template_name, cluster_scope);
         if let Some(template) = template {
             to_visit.extend(template.spec.templates.iter().rev().cloned());
         }
         found.push(Found {
-            cluster_scope: next.cluster_scoped(),
             name: next.template_name,
+            cluster_scope,
             template,
         });
     }

@@ -43,7 +43,7 @@ type Checked = Result<Type, Error>;
 
 impl<'a> Checker<'a> {
     fn visit(&mut self, node: &'a Node) -> Checked {
-        match &node.kind {
+        match &*node.kind {
             Kind::Nil => Ok(Type::Nil),
             Kind::Bool(_) => Ok(Type::Bool),
             Kind::Int(_) => Ok(Type::Int),
@@ -187,14 +187,14 @@ impl<'a> Checker<'a> {
             }
             _ => false,
         };
-        match &parts[1].kind {
+        match &*parts[1].kind {
             _ if fits => Ok(base.element()),
             Kind::Text(field) => fail!("type {base} has no field {field}"),
             _ => fail!("cannot use {key} to get an element from {base}"),
         }
     }
 
-    fn slice(&mut self, base: &'a Node, bounds: [&'a Option<Box<Node>>; 2]) -> Checked {
+    fn slice(&mut self, base: &'a Node, bounds: [&'a Option<Node>; 2]) -> Checked {
         let base = self.visit(base)?;
         if !matches!(base, Type::Unknown | Type::Text | Type::List(..)) {
             return fail!("cannot slice {base}");
@@ -303,6 +303,9 @@ impl<'a> Checker<'a> {
         let body = self.visit(body)?;
         self.closures.pop();
         let more = rest.get(1).map(|node| self.visit(node)).transpose()?;
+        if body == Type::Nil {
+            return fail!("the closure of {name} gives nothing but nil");
+        }
         let yes_no = !matches!(name, "map" | "sum" | "groupBy" | "sortBy" | "reduce");
         if yes_no && !matches!(body, Type::Bool | Type::Unknown) {
             return fail!("predicate should return boolean (got {body})");
@@ -429,7 +432,7 @@ fn membership(left: &Type, right: &Type) -> Checked {
 }
 
 fn valid_pattern(pattern: &Node) -> Result<(), Error> {
-    match &pattern.kind {
+    match &*pattern.kind {
         Kind::Text(pattern) => super::builtins::text::pattern(pattern).map(|_: Regex| ()),
         _ => Ok(()),
     }
@@ -447,16 +450,18 @@ fn get(base: &Type, key: &Type) -> Checked {
 }
 
 fn accepts(param: Param, arg: &Type) -> bool {
-    match (param, arg) {
-        (Param::Any, _) | (_, Type::Unknown) => true,
-        (Param::Text, Type::Text) | (Param::Int, Type::Int) | (Param::List, Type::List(..)) => true,
-        (Param::Float | Param::Number, Type::Int | Type::Float) => true,
-        (Param::Readable, Type::Int | Type::Float | Type::Text | Type::Duration) => true,
-        (Param::Numbers, Type::Int | Type::Float | Type::List(..)) => true,
-        (Param::Sized, Type::Text | Type::List(..) | Type::Map(..)) => true,
-        (Param::Map, Type::Map(..)) => true,
-        _ => false,
-    }
+    let fits = match param {
+        Param::Any => true,
+        Param::Text => *arg == Type::Text,
+        Param::Int => *arg == Type::Int,
+        Param::Float | Param::Number => arg.number(),
+        Param::Readable => arg.number() || matches!(arg, Type::Text | Type::Duration),
+        Param::List => arg.list(),
+        Param::Map => matches!(arg, Type::Map(..)),
+        Param::Sized => arg.list() || matches!(arg, Type::Text | Type::Map(..)),
+        Param::Numbers => arg.number() || arg.list(),
+    };
+    fits || arg.unknown()
 }
 
 fn gives(gives: Gives, args: &[Type], settled: bool) -> Type {
@@ -472,8 +477,8 @@ fn gives(gives: Gives, args: &[Type], settled: bool) -> Type {
         Gives::Map => Type::Map(Box::new(Type::Unknown), true),
         Gives::Time => Type::Time,
         Gives::Duration => Type::Duration,
-        Gives::Same => first.cloned().unwrap_or(Type::Unknown),
-        Gives::Element => first.map_or(Type::Unknown, Type::element),
+        Gives::Same => first.map_or(Type::Unknown, Type::erased),
+        Gives::Element => first.map_or(Type::Unknown, |list| list.erased().element()),
         Gives::Extreme if settled => Type::Unknown,
         Gives::Extreme => first.cloned().unwrap_or(Type::Unknown),
     }

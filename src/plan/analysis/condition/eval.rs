@@ -12,7 +12,7 @@ impl<'p> Machine<'p> {
         if let Some(truth) = node.settled {
             return Ok(Datum::Bool(truth));
         }
-        match &node.kind {
+        match &*node.kind {
             Kind::Nil => Ok(Datum::Nil),
             Kind::Bool(value) => Ok(Datum::Bool(*value)),
             Kind::Int(number) => Ok(Datum::Int(*number)),
@@ -29,7 +29,7 @@ impl<'p> Machine<'p> {
             Kind::Binary(operator, nodes) => self.binary(operator, nodes),
             Kind::Compare(first, others) => self.compare(first, others),
             Kind::Member { .. } | Kind::Method { .. } => self.inside(node),
-            Kind::Slice { base, from, to } => self.slice(base, from.as_deref(), to.as_deref()),
+            Kind::Slice { base, from, to } => self.slice(base, from.as_ref(), to.as_ref()),
             Kind::Call(name, args) => self.call(name, args),
             Kind::Builtin(name, args) => self.builtin(name, args),
             Kind::Let(name, parts) => self.declare(name, parts),
@@ -78,7 +78,11 @@ impl<'p> Machine<'p> {
     }
 
     /// `&&` (which goes on after true) and `||` (which goes on after false). The right side is the value, whatever it is.
+    /// A right side that is known to change nothing is left out, as the peer does.
     fn logic(&mut self, nodes: &'p [Node; 2], go_on: bool) -> Evaluated {
+        if nodes[1].settled == Some(go_on) {
+            return self.eval(&nodes[0]);
+        }
         if self.truth(&nodes[0])? == go_on {
             return self.eval(&nodes[1]);
         }
@@ -112,13 +116,17 @@ impl<'p> Machine<'p> {
             return Ok(Datum::Bool(found));
         }
         let right = self.eval(&nodes[1])?;
+        if matches!(operator, "==" | "!=") && (left.is_nil() != right.is_nil()) && nodes.iter().any(position)
+        {
+            return fail!("nothing was found: nil is no position to compare with");
+        }
         self.operate(operator, &left, &right)
     }
 
     /// `x in 200..299` and `x in ["a", "b"]`, without building the list. The second form takes only texts and nil for `x`, as the
     /// peer's does.
     fn in_literal(&mut self, needle: &Datum, list: &'p Node) -> Result<Option<bool>, Error> {
-        match &list.kind {
+        match &*list.kind {
             Kind::Binary("..", bounds) => {
                 let (from, to) = (self.eval(&bounds[0])?, self.eval(&bounds[1])?);
                 let (from, to) = (whole(&from)?, whole(&to)?);
@@ -150,9 +158,9 @@ impl<'p> Machine<'p> {
 
     /// `None` means that an optional member met nil: the rest of the chain is skipped.
     fn link(&mut self, node: &'p Node) -> Result<Option<Datum>, Error> {
-        let (base, optional) = match &node.kind {
+        let (base, optional) = match &*node.kind {
             Kind::Member { parts, optional } => (&parts[0], *optional),
-            Kind::Method { base, optional, .. } => (&**base, *optional),
+            Kind::Method { base, optional, .. } => (base, *optional),
             _ => return self.eval(node).map(Some),
         };
         self.spend(1)?;
@@ -162,7 +170,7 @@ impl<'p> Machine<'p> {
         if optional && base.is_nil() {
             return Ok(None);
         }
-        match &node.kind {
+        match &*node.kind {
             Kind::Member { parts, .. } => {
                 let key = self.eval(&parts[1])?;
                 fetch(&base, &key).map(Some)
@@ -242,8 +250,14 @@ impl<'p> Machine<'p> {
     }
 }
 
+/// Whether the node gives the position of an element. Where there is none it gives nil, which is an error to compare with a number, as
+/// for the peer.
+fn position(node: &Node) -> bool {
+    matches!(&*node.kind, Kind::Builtin("findIndex" | "findLastIndex", _))
+}
+
 fn literal_text(node: &Node) -> Option<&str> {
-    match &node.kind {
+    match &*node.kind {
         Kind::Text(text) => Some(text),
         _ => None,
     }

@@ -12,7 +12,7 @@
 //! `Successful`. [`judge_reading`] is what the controller uses: it takes the same answers but for a success that rests on nothing.
 //!
 //! Differences that remain on purpose: `asInt(NaN)` is an error here (in Go it is a huge negative number); an index or a
-//! conversion that is too large is cut to the largest number; byte strings, `date` with a layout, `timezone` and methods of times
+//! conversion that is too large is cut to the largest number; functions as values, closures over the letters of a text, byte strings, `date` with a layout, `timezone` and methods of times
 //! beyond the common ones are refused with a message.
 
 mod builtins;
@@ -26,6 +26,7 @@ mod literal;
 mod machine;
 mod operators;
 mod parser;
+mod primary;
 mod syntax;
 mod types;
 
@@ -103,8 +104,8 @@ impl Program {
     /// Whether a part of the condition deals with missing data: it calls `isNil` or `default`, takes the length of `result`,
     /// compares it with nil or an empty list, or gives a substitute with `??`.
     fn expects_nothing(&self) -> bool {
-        let result = |node: &Node| matches!(&node.kind, Kind::Name(name) if name == "result");
-        let nothing = |node: &Node| match &node.kind {
+        let result = |node: &Node| matches!(&*node.kind, Kind::Name(name) if name == "result");
+        let nothing = |node: &Node| match &*node.kind {
             Kind::Nil => true,
             Kind::List(items) => items.is_empty(),
             _ => false,

@@ -5,7 +5,8 @@ use crate::base::limits;
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
-    pub kind: Kind,
+    // Boxed here, once: nodes stay small, and so do the stack frames of everything that hands them on.
+    pub kind: Box<Kind>,
     /// The truth of a part that needs no evaluation. Argo Rollouts settles `x && false` and `x || true` by it without looking at
     /// `x`, so this does too.
     pub settled: Option<bool>,
@@ -22,39 +23,39 @@ pub(super) enum Kind {
     Name(String),
     /// `#`, `#index`, `#acc`
     Pointer(Pointer),
-    Not(Box<Node>),
-    Minus(Box<Node>),
-    Plus(Box<Node>),
-    And(Box<[Node; 2]>),
-    Or(Box<[Node; 2]>),
-    Coalesce(Box<[Node; 2]>),
-    Binary(&'static str, Box<[Node; 2]>),
+    Not(Node),
+    Minus(Node),
+    Plus(Node),
+    And([Node; 2]),
+    Or([Node; 2]),
+    Coalesce([Node; 2]),
+    Binary(&'static str, [Node; 2]),
     /// `a < b <= c`: true when every neighbouring pair holds.
-    Compare(Box<Node>, Vec<(&'static str, Node)>),
+    Compare(Node, Vec<(&'static str, Node)>),
     Member {
-        parts: Box<[Node; 2]>,
+        parts: [Node; 2],
         optional: bool,
     },
     /// Where an optional member (`?.`) that met nil ends.
-    Chain(Box<Node>),
+    Chain(Node),
     Slice {
-        base: Box<Node>,
-        from: Option<Box<Node>>,
-        to: Option<Box<Node>>,
+        base: Node,
+        from: Option<Node>,
+        to: Option<Node>,
     },
     /// A function that is no builtin.
     Call(String, Vec<Node>),
     Method {
-        base: Box<Node>,
+        base: Node,
         name: String,
         args: Vec<Node>,
         optional: bool,
     },
     /// A builtin; a closure is an ordinary argument here.
     Builtin(&'static str, Vec<Node>),
-    Let(String, Box<[Node; 2]>),
+    Let(String, [Node; 2]),
     Sequence(Vec<Node>),
-    Choice(Box<[Node; 3]>),
+    Choice([Node; 3]),
     List(Vec<Node>),
     Map(Vec<(Node, Node)>),
 }
@@ -78,7 +79,11 @@ impl Node {
             );
         }
         let settled = kind.settled();
-        Ok(Self { kind, settled, depth })
+        Ok(Self {
+            kind: Box::new(kind),
+            settled,
+            depth,
+        })
     }
 
     /// Whether `wanted` holds for this node or for one below it.
@@ -108,7 +113,7 @@ impl Kind {
             }
             Kind::Slice { base, from, to } => {
                 visit(base);
-                from.iter().chain(to).for_each(|node| visit(node));
+                from.iter().chain(to).for_each(visit);
             }
             Kind::Method { base, args, .. } => {
                 visit(base);
@@ -138,7 +143,7 @@ impl Kind {
                 (Some(false), Some(false)) => Some(false),
                 _ => None,
             },
-            Kind::Binary("==", nodes) => match (&nodes[0].kind, &nodes[1].kind) {
+            Kind::Binary("==", nodes) => match (&*nodes[0].kind, &*nodes[1].kind) {
                 (Kind::Int(a), Kind::Int(b)) => Some(a == b),
                 (Kind::Text(a), Kind::Text(b)) => Some(a == b),
                 _ => None,

@@ -55,6 +55,14 @@ impl Type {
         }
     }
 
+    /// The type as a builtin hands it on, which remembers a list's elements only where the list was made for them.
+    pub(super) fn erased(&self) -> Type {
+        match self {
+            Type::List(_, Held::Anything) => Type::list_of(Type::Unknown),
+            other => other.clone(),
+        }
+    }
+
     pub(super) fn is(&self, class: Class) -> bool {
         match class {
             Class::Bool => *self == Type::Bool,

@@ -199,3 +199,16 @@ fn a_run_that_is_being_deleted_is_left_alone() {
     story.run["metadata"]["deletionTimestamp"] = json!("2026-11-21T08:00:00Z");
     assert_eq!(plan_run(&story.observed(), story.now), RunPlan::default());
 }
+
+#[test]
+fn a_restart_in_the_middle_of_a_measurement_measures_again_and_counts_once() {
+    let mut story = Story::of(json!({"interval": "10s", "count": 2}), "1").latency("3s");
+    story.pass();
+    story.now = start() + TimeDelta::seconds(2);
+    story.in_flight.clear();
+    story.live("1h");
+    assert_eq!(story.outcome().0, "Successful");
+    let at: Vec<i64> = story.probes.iter().map(|(_, seconds)| *seconds).collect();
+    assert_eq!(at, [0, 2, 15]);
+    assert_eq!(story.status().metric_results[0].count, Some(2));
+}

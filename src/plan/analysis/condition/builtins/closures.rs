@@ -75,8 +75,7 @@ impl<'p> Machine<'p> {
         Ok(match (self.position(list, body, true, backwards)?, index) {
             (Some(found), true) => int(found),
             (Some(found), false) => list.items[found].clone(),
-            (None, true) => Datum::Int(-1),
-            (None, false) => Datum::Nil,
+            (None, _) => Datum::Nil,
         })
     }
 

@@ -24,7 +24,7 @@ impl Machine<'_> {
                 self.list(values)
             }
             ("toPairs", [map]) => self.pairs(as_map(map, name)?),
-            ("fromPairs", [list]) => self.from_pairs(as_list(list, name)?),
+            ("fromPairs", [list]) => self.map_of_pairs(as_list(list, name)?),
             ("reverse", [list]) => {
                 let items = as_list(list, name)?.items.iter().rev().cloned().collect();
                 self.list(items)
@@ -69,7 +69,7 @@ impl Machine<'_> {
         self.list(pairs)
     }
 
-    fn from_pairs(&mut self, list: &List) -> Evaluated {
+    fn map_of_pairs(&mut self, list: &List) -> Evaluated {
         let mut entries = BTreeMap::new();
         for pair in &list.items {
             match pair {

@@ -83,7 +83,7 @@ fn exact_float(value: &Datum, node: &Node) -> Result<f64, Error> {
 }
 
 fn written_whole(node: &Node) -> bool {
-    match &node.kind {
+    match &*node.kind {
         Kind::Int(_) => true,
         Kind::Minus(node) | Kind::Plus(node) => written_whole(node),
         Kind::Binary("+" | "-" | "*", nodes) => nodes.iter().all(written_whole),

@@ -32,7 +32,7 @@ fn date(text: &str) -> Evaluated {
     let hour = || {
         NaiveTime::parse_from_str(text, "%H:%M:%S")
             .ok()
-            .and_then(|time| year_zero(time))
+            .and_then(year_zero)
     };
     let rfc3339 = || DateTime::parse_from_rfc3339(text).ok().map(|at| at.naive_utc());
     let rfc2822 = || DateTime::parse_from_rfc2822(text).ok().map(|at| at.naive_utc());

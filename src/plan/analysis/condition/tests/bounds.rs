@@ -12,10 +12,19 @@ fn refused(source: &str, part: &str) {
     }
 }
 
+fn over_budget(source: &str) {
+    match evaluate(source, &Value::Nil) {
+        Err(err) => assert!(
+            err.contains("steps") || err.contains("memory budget exceeded"),
+            "{source}: {err}"
+        ),
+        Ok(value) => panic!("{source:.80} gave {value:?}"),
+    }
+}
+
 /// Evaluates on a thread with a stack half as large as a worker's.
 fn on_small_stack(source: String, result: Value) -> Result<Value, String> {
-    let thread = std::thread::Builder::new()
-        .stack_size(std::env::var("KB").map_or(1 << 20, |kb| kb.parse::<usize>().unwrap() << 10));
+    let thread = std::thread::Builder::new().stack_size(1 << 20);
     thread
         .spawn(move || evaluate(&source, &result))
         .unwrap()
@@ -59,7 +68,7 @@ fn deep_nesting_is_refused_before_the_stack_ends() {
     ];
     for (open, inner, close) in shapes {
         for levels in [20, 60, 190, 250, 500] {
-            eprintln!("{open} {levels}");
+            // Values or errors, but answers.
             let _ = deep(open, inner, close, levels);
         }
     }
@@ -100,44 +109,23 @@ fn deep_values_are_refused() {
 
 #[test]
 fn work_and_memory_have_a_budget() {
-    refused("len(1..9223372036854775806)", "memory budget exceeded");
-    refused(
-        "len(-9223372036854775807..9223372036854775807)",
-        "memory budget exceeded",
-    );
-    refused("len(map(1..30000, len(map(1..3000, #))))", "exceeded");
-    refused("all(1..900000, all(1..900000, true))", "exceeded");
-    refused(
-        "all(1..1000, any(result, # > 5) || all(1..900, # > 0))",
-        "more than 1000000 steps",
-    );
-    refused("repeat('x', 9223372036854775807)", "exceeded");
-    refused("reduce(1..60, #acc + #acc, 'x')", "exceeded");
-    refused(
-        "string(reduce(1..60, [#acc, #acc], 1))",
-        "more than 1000000 steps",
-    );
-    refused("reduce(1..60, [#acc, #acc], 1)", "more than 1000000 steps");
-    refused("toJSON(reduce(1..60, {'a': #acc, 'b': #acc}, 1))", "exceeded");
-    refused(
-        "len(flatten(reduce(1..60, [#acc, #acc], 1)))",
-        "more than 1000000 steps",
-    );
-    refused(
-        "let x = reduce(1..60, [#acc, #acc], 1); x == x",
-        "more than 1000000 steps",
-    );
-    refused(
-        "all(1..5000, 'aaa' matches ('a{' + string(#) + '}|b'))",
-        "more than 1000000 steps",
-    );
+    over_budget("len(1..9223372036854775806)");
+    over_budget("len(-9223372036854775807..9223372036854775807)");
+    over_budget("len(map(1..30000, len(map(1..3000, #))))");
+    over_budget("all(1..900000, all(1..900000, true))");
+    over_budget("all(1..1000, any([1, 2], # > 5) || all(1..900, # > 0))");
+    over_budget("repeat('x', 9223372036854775807)");
+    over_budget("reduce(1..60, #acc + #acc, 'x')");
+    over_budget("string(reduce(1..60, [#acc, #acc], 1))");
+    over_budget("reduce(1..60, [#acc, #acc], 1)");
+    over_budget("toJSON(reduce(1..60, {{'a': #acc, 'b': #acc}}, 1))");
+    over_budget("len(flatten(reduce(1..60, [#acc, #acc], 1)))");
+    over_budget("let x = reduce(1..60, [#acc, #acc], 1); x == x");
+    over_budget("count(1..5000, 'aaa' matches ('a{' + string(#) + '}|b'))");
     refused("'a' matches '(a{1000}){1000}'", "regular expression");
-    refused("split(repeat('ab', 4000000), '')", "exceeded");
-    refused(
-        "replace(repeat('a', 100000), 'a', repeat('b', 100000))",
-        "exceeded",
-    );
-    refused("len(uniq(1..5000))", "more than 1000000 steps");
+    over_budget("split(repeat('ab', 4000000), '')");
+    over_budget("replace(repeat('a', 100000), 'a', repeat('b', 100000))");
+    over_budget("len(uniq(1..5000))");
 }
 
 #[test]

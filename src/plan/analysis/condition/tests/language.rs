@@ -120,7 +120,14 @@ fn lists_and_closures() {
     check("max(map(result.items, .v))", "30");
     check("find(result.items, .n == 'a').v", "1");
     check("findLast(result.items, .n == 'a').v", "30");
-    check("findIndex(result.items, .v == 9)", "-1");
+    check("findIndex(result.items, .v == 9)", "<nil>");
+    check(
+        "findIndex(result.items, .v == 9) != 0",
+        "error: nothing was found",
+    );
+    check("findIndex(result.items, .v == 9) == nil", "true");
+    check("findLastIndex(result.items, .n == 'a')", "2");
+    check("map(result.items, nil)", "error: nothing but nil");
     check("groupBy(result.items, .n).a | len()", "2");
     check("map(sortBy(result.items, .v, 'desc'), .v)", "[30 2 1]");
     check("reduce(result.items, #acc + .v, 0)", "33");
@@ -201,7 +208,8 @@ fn is_nil_and_default_look_at_the_overall_result() {
 fn logic_settles_what_needs_no_evaluation() {
     check_with("{}", "result.x && false", "false");
     check_with("{}", "result.x || true", "true");
-    check_with("{}", "result.x && true", "error: expected bool");
+    check_with("{}", "result.x && true", "<nil>");
+    check_with("{}", "result.x && 1 < 2", "error: expected bool");
 }
 
 #[test]
