@@ -86,20 +86,20 @@ pub fn read(metric: &Metric, response: &Response) -> Result<Reading, String> {
 
 fn not_yet(provider: &Provider) -> String {
     let fields = [
-        ("web", &provider.web),
-        ("job", &provider.job),
-        ("datadog", &provider.datadog),
-        ("newRelic", &provider.new_relic),
-        ("wavefront", &provider.wavefront),
-        ("cloudWatch", &provider.cloud_watch),
-        ("graphite", &provider.graphite),
-        ("influxdb", &provider.influxdb),
-        ("skywalking", &provider.skywalking),
-        ("kayenta", &provider.kayenta),
+        ("web", provider.web.is_some()),
+        ("job", provider.job.is_some()),
+        ("datadog", provider.datadog.is_some()),
+        ("newRelic", provider.new_relic.is_some()),
+        ("wavefront", provider.wavefront.is_some()),
+        ("cloudWatch", provider.cloud_watch.is_some()),
+        ("graphite", provider.graphite.is_some()),
+        ("influxdb", provider.influxdb.is_some()),
+        ("skywalking", provider.skywalking.is_some()),
+        ("kayenta", provider.kayenta.is_some()),
     ];
     let named = fields
         .into_iter()
-        .find(|(_, value)| value.is_some())
+        .find(|(_, named)| *named)
         .map(|(name, _)| name.to_owned());
     let plugin = || provider.plugin.keys().next().map(|name| format!("plugin.{name}"));
     match named.or_else(plugin) {
@@ -128,7 +128,7 @@ mod tests {
             .plugin
             .insert("acme/steps".into(), serde_json::Value::Null);
         assert!(message(&metric).starts_with("provider.plugin.acme/steps is not carried out"));
-        metric.provider.web = Some(serde_json::json!({}));
+        metric.provider.web = Some(Default::default());
         assert!(message(&metric).starts_with("provider.web is not carried out"));
     }
 }
