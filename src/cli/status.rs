@@ -161,7 +161,11 @@ fn ran_out(args: &Status, known: &mut Followed) -> (Exit, Option<Failure>) {
     if let Some(trouble) = known.trouble.take() {
         return (trouble.exit, Some(trouble));
     }
-    let line = known.sight.as_ref().map(|sight| sight.line()).unwrap_or_default();
+    let line = known
+        .sight
+        .as_ref()
+        .map(super::super::view::outcome::Sight::line)
+        .unwrap_or_default();
     let text = format!(
         "rollout '{}' was not finished after {}: {line}",
         args.name,

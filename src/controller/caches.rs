@@ -179,7 +179,7 @@ impl Caches {
     }
 
     /// The Rollout with everything it owns. `Err` when any of that cannot be decoded: deciding without it could create it twice.
-    pub fn family(&self, key: &Key) -> Option<Result<Family, Broken>> {
+    pub fn family(&self, key: &Key) -> Option<Result<Family, Box<Broken>>> {
         let stores = self.read();
         let cached = stores.rollouts.get(key)?;
         Some(match &cached.object {
@@ -188,7 +188,7 @@ impl Caches {
         })
     }
 
-    pub fn run(&self, key: &Key) -> Option<Result<Arc<AnalysisRun>, Broken>> {
+    pub fn run(&self, key: &Key) -> Option<Result<Arc<AnalysisRun>, Box<Broken>>> {
         let stores = self.read();
         let cached = stores.runs.get(key)?;
         Some(match &cached.object {

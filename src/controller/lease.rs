@@ -117,7 +117,7 @@ impl Elector {
             match attempt {
                 Ok(Ok(())) => {}
                 Ok(Err(Error::Conflict(_) | Error::AlreadyExists(_))) => {
-                    tracing::debug!("another replica was faster")
+                    tracing::debug!("another replica was faster");
                 }
                 Ok(Err(error)) => tracing::warn!("leader election: {error}"),
                 Err(_) => tracing::warn!(

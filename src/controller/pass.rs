@@ -367,8 +367,9 @@ impl Memory {
     }
 }
 
-impl From<Broken> for Failed {
-    fn from(broken: Broken) -> Self {
+impl From<Box<Broken>> for Failed {
+    fn from(broken: Box<Broken>) -> Self {
+        let broken = *broken;
         Self {
             involved: Involved {
                 kind: broken.kind,

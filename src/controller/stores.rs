@@ -52,14 +52,14 @@ pub struct Stores {
 }
 
 impl<T> Cached<T> {
-    pub fn broken(&self, kind: Kind, key: &Key, message: &str) -> Broken {
-        Broken {
+    pub fn broken(&self, kind: Kind, key: &Key, message: &str) -> Box<Broken> {
+        Box::new(Broken {
             kind,
             key: key.clone(),
             uid: self.uid.clone(),
             version: self.version.clone(),
             message: message.to_owned(),
-        }
+        })
     }
 }
 
@@ -204,7 +204,7 @@ impl Stores {
         }
     }
 
-    pub fn family(&self, rollout: &Arc<Rollout>, uid: &str) -> Result<Family, Broken> {
+    pub fn family(&self, rollout: &Arc<Rollout>, uid: &str) -> Result<Family, Box<Broken>> {
         let mut family = Family {
             rollout: Arc::clone(rollout),
             replica_sets: Vec::new(),
@@ -282,7 +282,7 @@ impl Stores {
     }
 }
 
-fn readable<T>(store: &Store<T>, kind: Kind, key: &Key) -> Result<Option<Arc<T>>, Broken> {
+fn readable<T>(store: &Store<T>, kind: Kind, key: &Key) -> Result<Option<Arc<T>>, Box<Broken>> {
     let Some(cached) = store.get(key) else {
         return Ok(None);
     };

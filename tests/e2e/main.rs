@@ -1,7 +1,12 @@
 //! End-to-end tests on a real control plane with a real Prometheus. One file per topic; all tests share the
 //! world that `support::world` starts, each in a namespace of its own.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a failed test panics")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    reason = "a failed test panics, and tests have deadlines"
+)]
 
 #[path = "../support/mod.rs"]
 mod support;

@@ -1,5 +1,14 @@
 //! The in-process integration tests, one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test tool ends by panicking, with the cause"
+)]
+
 mod canary;
 mod cli;
 mod cli_actions;

@@ -235,7 +235,7 @@ fn long_functions(text: &str) -> Vec<(usize, usize)> {
         ]
         .iter()
         .any(|prefix| head.starts_with(prefix));
-        if !is_function {
+        if !is_function || head.ends_with('}') {
             continue;
         }
         let end = format!("{}}}", " ".repeat(indent));

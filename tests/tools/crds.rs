@@ -1,5 +1,14 @@
 //! Writes the custom resource definitions to `crds/` and `crds/slim/` of the folder it is started in: `make crds`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "a test tool ends by panicking, with the cause"
+)]
+
 use serin::api::crd::{self, Variant};
 use std::error::Error;
 use std::{fs, path::Path};

@@ -44,8 +44,16 @@ pub(super) fn init(field: &str, spec: &Value, volumes: &Names) -> Vec<Problem> {
     for (index, container) in list(spec, "initContainers").iter().enumerate() {
         let at = format!("{field}[{index}]");
         found.extend(common(&at, container, volumes));
-        found.extend(unique(&at, text(container, "name"), &mut names));
-        found.extend(host_ports(&at, container, &mut BTreeSet::new()));
+        let name = text(container, "name");
+        if !name.is_empty() || names.contains(name) {
+            found.extend(unique(&at, name, &mut names));
+        }
+        // Each runs alone, and the peer always names the first.
+        let clashes = host_ports(&format!("{field}[0]"), container, &mut BTreeSet::new());
+        found.extend(clashes.into_iter().map(|clash| {
+            let own = clash.field.replacen(&format!("{field}[0]"), &at, 1);
+            clash.at(own)
+        }));
         if text(container, "restartPolicy") == "Always" {
             found.extend(PROBES.iter().flat_map(|name| probe(&at, name, container)));
             continue;
@@ -147,20 +155,19 @@ fn env(at: &str, container: &Value) -> Vec<Problem> {
         let name = text(variable, "name");
         if name.is_empty() {
             found.push(Problem::required(format!("{at}.name"), ""));
+        } else {
+            let complaints = words::env_name(name);
+            found.extend(
+                complaints
+                    .iter()
+                    .map(|one| Problem::invalid(format!("{at}.name"), name, one)),
+            );
         }
-        let complaints = words::env_name(name);
-        found.extend(
-            complaints
-                .iter()
-                .map(|one| Problem::invalid(format!("{at}.name"), name, one)),
-        );
         let Some(sources) = variable["valueFrom"].as_object() else {
             continue;
         };
         let detail = match sources.len() {
-            0 => {
-                "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`"
-            }
+            0 => "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`",
             _ if !text(variable, "value").is_empty() => "may not be specified when `value` is not empty",
             1 => continue,
             _ => "may not have more than one field specified at a time",
@@ -244,18 +251,17 @@ fn probe(at: &str, name: &str, container: &Value) -> Vec<Problem> {
     if given.is_empty() {
         found.push(Problem::required(at.clone(), "must specify a handler type"));
     }
-    let detail = "may not specify more than 1 handler type";
-    found.extend(
-        given
-            .iter()
-            .skip(1)
-            .map(|handler| Problem::forbidden(format!("{at}.{handler}"), detail)),
-    );
-    for handler in ["httpGet", "tcpSocket", "grpc"] {
-        found.extend(handler_port(
-            &format!("{at}.{handler}.port"),
-            &probe[handler]["port"],
-        ));
+    // Only the first handler is looked into.
+    for (index, handler) in given.iter().enumerate() {
+        if index > 0 {
+            let detail = "may not specify more than 1 handler type";
+            found.push(Problem::forbidden(format!("{at}.{handler}"), detail));
+        } else {
+            found.extend(handler_port(
+                &format!("{at}.{handler}.port"),
+                &probe[*handler]["port"],
+            ));
+        }
     }
     for member in [
         "initialDelaySeconds",

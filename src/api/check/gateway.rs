@@ -55,7 +55,7 @@ fn configurations(routing: &TrafficRouting) -> Vec<(String, Value)> {
 fn configuration(field: &str, config: &Map<String, Value>) -> Vec<Problem> {
     let mut found = Vec::new();
     let text = |name: &str, value: &Value| {
-        let wrong = !value.as_str().is_some_and(|text| !text.is_empty());
+        let wrong = value.as_str().is_none_or(str::is_empty);
         wrong.then(|| Problem::new(format!("{field}.{name}"), "must be a name"))
     };
     for (name, value) in config {

@@ -72,6 +72,11 @@ fn spec(field: &str, spec: &Value) -> Vec<Problem> {
     };
     found.extend(named("serviceAccountName", words::dns_subdomain));
     found.extend(named("nodeName", words::dns_subdomain));
+    let deadline = spec["activeDeadlineSeconds"]
+        .as_i64()
+        .filter(|seconds| !(1..=i64::from(i32::MAX)).contains(seconds));
+    let detail = "must be between 1 and 2147483647, inclusive";
+    found.extend(deadline.map(|seconds| Problem::invalid(at("activeDeadlineSeconds"), seconds, detail)));
     found.extend(named("hostname", words::dns_label));
     found.extend(named("subdomain", words::dns_label));
     found.extend(named("priorityClassName", words::dns_subdomain));

@@ -28,6 +28,13 @@ const DNS_SUBDOMAIN: Rule = Rule {
     examples: &["example.com"],
 };
 
+const ENV_NAME: Rule = Rule {
+    text: "a valid environment variable name must consist of alphabetic characters, digits, '_', '-', or '.', and must not start \
+           with a digit",
+    pattern: "[-._a-zA-Z][-._a-zA-Z0-9]*",
+    examples: &["my.env-name", "MY_ENV.NAME", "MyEnvName1"],
+};
+
 struct Rule {
     text: &'static str,
     pattern: &'static str,
@@ -174,16 +181,20 @@ pub(super) fn port_name(text: &str) -> Vec<String> {
     complaints
 }
 
-/// Anything printable but `=`: what API servers accept since Kubernetes 1.30.
+/// The strict rule: API servers accept more since Kubernetes 1.30, Argo Rollouts does not.
 pub(super) fn env_name(text: &str) -> Vec<String> {
-    let printable = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b'=';
-    if text.bytes().all(printable) {
-        return Vec::new();
+    let inner = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+    let digit_first = text.starts_with(|letter: char| letter.is_ascii_digit());
+    let mut complaints = Vec::new();
+    if text.is_empty() || digit_first || !text.bytes().all(inner) {
+        complaints.push(ENV_NAME.complaint());
     }
-    vec![
-        "a valid environment variable name must consist only of printable ASCII characters other than '='"
-            .to_owned(),
-    ]
+    match text {
+        "." | ".." => complaints.push(format!("must not be '{text}'")),
+        _ if text.starts_with("..") => complaints.push("must not start with '..'".to_owned()),
+        _ => {}
+    }
+    complaints
 }
 
 pub(super) fn port_number(number: i64) -> Option<&'static str> {
@@ -217,7 +228,8 @@ mod tests {
         check(port_name("http"), "");
         check(port_name("80"), "must contain at least one letter");
         check(port_name("a--b"), "must not contain consecutive hyphens");
-        check(env_name("my var.1"), "");
+        check(env_name("my-var.1"), "");
+        check(env_name(".."), "must not be '..'");
         check(env_name("a=b"), "a valid environment variable name");
     }
 }

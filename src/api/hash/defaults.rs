@@ -101,7 +101,9 @@ pub(super) fn apply(template: &mut Value) {
         {
             fill(container, CONTAINER);
             for probe in ["livenessProbe", "readinessProbe", "startupProbe"] {
-                container.get_mut(probe).map(|probe| fill(probe, PROBE));
+                if let Some(probe) = container.get_mut(probe) {
+                    fill(probe, PROBE);
+                }
             }
             if let Some(container) = container.as_object_mut() {
                 pull_policy(container, "image", "imagePullPolicy");

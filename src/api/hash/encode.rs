@@ -49,7 +49,7 @@ fn write_node(out: &mut String, node: &Node) {
             write_node,
         ),
         Node::Struct(fields) => {
-            write_members(out, fields.iter().map(|(name, node)| (*name, node)), write_node)
+            write_members(out, fields.iter().map(|(name, node)| (*name, node)), write_node);
         }
     }
 }

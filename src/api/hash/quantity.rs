@@ -304,7 +304,7 @@ impl Decimal {
             return None;
         }
         let mut index = 0;
-        while number % 1024 == 0 && index + 1 < BINARY_SUFFIXES.len() {
+        while number.is_multiple_of(1024) && index + 1 < BINARY_SUFFIXES.len() {
             number /= 1024;
             index += 1;
         }

@@ -367,7 +367,7 @@ fn trouble(error: &SlackClientError, token: &Secret<String>) -> Trouble {
             let why = redacted(&chain(cause), token);
             let client_error =
                 cause.and_then(|cause| cause.downcast_ref::<hyper_util::client::legacy::Error>());
-            if client_error.is_some_and(|error| error.is_connect()) {
+            if client_error.is_some_and(hyper_util::client::legacy::Error::is_connect) {
                 Trouble::NotSent(why)
             } else {
                 Trouble::Unsure(why)
@@ -413,7 +413,7 @@ mod tests {
     #[test]
     fn errors_say_whether_the_message_may_have_arrived() {
         let check = |error: SlackClientError, want: Trouble| {
-            assert_eq!(trouble(&error, &Secret::new("t".into())), want)
+            assert_eq!(trouble(&error, &Secret::new("t".into())), want);
         };
         let api = |code: &str| SlackClientError::ApiError(SlackClientApiError::new(code.into()));
         let http =

@@ -96,7 +96,7 @@ fn bench(api: &FakeApi) -> Bench {
     let (metrics, news) = (Arc::new(Metrics::new().unwrap()), Arc::new(Notify::new()));
     let told = Arc::clone(&news);
     let prober = prober(api.client(), Clock::Wall, provider(), &metrics, move || {
-        told.notify_one()
+        told.notify_one();
     });
     Bench { prober, news }
 }
@@ -125,7 +125,7 @@ async fn a_hung_provider_occupies_only_its_own_permits() {
     for n in 0..limits::PROBES_IN_FLIGHT_MAX + 50 {
         bench.prober.start(&run(&format!("hung-{n}")), probe("m", &hung));
     }
-    let started = std::time::Instant::now();
+    let started = tokio::time::Instant::now();
     for n in 0..20 {
         let run = run(&format!("good-{n}"));
         bench.prober.start(&run, probe("m", &good));
@@ -150,7 +150,7 @@ async fn what_was_found_is_kept_until_it_is_settled_or_seen_in_the_status() {
     let finished = bench.finished(&run).await;
     assert_eq!(
         bench.prober.measured(&run).finished,
-        [finished.clone()],
+        std::slice::from_ref(&finished),
         "reading does not consume"
     );
     bench

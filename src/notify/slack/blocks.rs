@@ -43,7 +43,7 @@ impl Blocks {
     pub fn lines(&mut self, title: &str, lines: Vec<String>, more: &str) {
         let mut text = format!("*{title}*");
         let mut waiting = lines.len();
-        for line in lines.iter() {
+        for line in &lines {
             if !self.room_for(&text, line) {
                 break;
             }

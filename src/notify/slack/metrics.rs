@@ -28,7 +28,7 @@ pub fn place(run: &AnalysisRun) -> String {
 }
 
 /// The run and metric that ended the update. Only the latest run of each kind counts: an earlier failure was retried.
-pub fn decider<'a>(what: &'a Announcement) -> Option<(&'a AnalysisRun, Option<&'a MetricResult>)> {
+pub fn decider(what: &Announcement) -> Option<(&AnalysisRun, Option<&MetricResult>)> {
     let kind = |run: &AnalysisRun| run.metadata.label(label::ROLLOUT_TYPE).to_owned();
     let latest = |run: &&AnalysisRun| what.runs.iter().rfind(|other| kind(other) == kind(run)) == Some(*run);
     let bad = what

@@ -143,7 +143,7 @@ fn planned(metric: &Metric) -> Planned {
     let count = metric
         .count
         .as_ref()
-        .and_then(|count| count.as_int())
+        .and_then(crate::base::percent::IntOrString::as_int)
         .filter(|count| *count > 0);
     match (interval, count) {
         (Some(_), None) => Planned::UntilStopped,

@@ -67,7 +67,7 @@ fn background(draft: &mut Draft, findings: &mut Findings) -> Option<RunStatusRef
     let status = &draft.rollout.status;
     let known = status.canary.current_background_analysis_run_status.clone();
     let starting_step = background.starting_step.unwrap_or(0);
-    if draft.canary.steps.len() > 0 && status.current_step_index.unwrap_or(0) < starting_step {
+    if !draft.canary.steps.is_empty() && status.current_step_index.unwrap_or(0) < starting_step {
         return None;
     }
     if intent::inconclusive(status) {

@@ -127,7 +127,7 @@ fn since(draft: &Draft) -> Option<DateTime<Utc>> {
     set.metadata
         .creation_timestamp
         .filter(|_| !returned)
-        .map(|time| time.get())
+        .map(crate::base::gotime::Time::get)
 }
 
 /// The canary's share before this plan: of the traffic with a router, else of the available pods.

@@ -260,7 +260,8 @@ impl Sizing<'_> {
             return false;
         }
         let sized = |counts: Counts| counts.desired == goal.stable && counts.current == goal.stable;
-        if !(self.routed && self.dynamic_stable) && !self.stable.is_none_or(sized) {
+        let stable_shrinks = self.routed && self.dynamic_stable;
+        if !stable_shrinks && self.stable.is_some_and(|counts| !sized(counts)) {
             return false;
         }
         self.routed || self.older.iter().all(|counts| counts.available == 0)

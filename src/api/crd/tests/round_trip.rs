@@ -107,7 +107,7 @@ fn sample_object(schema: &Value, text: bool) -> Value {
     if !schema["additionalProperties"].is_null() {
         return json!({"key": sample(&schema["additionalProperties"], text)});
     }
-    if schema["x-kubernetes-preserve-unknown-fields"] == true {
+    if schema["x-kubernetes-preserve-unknown-fields"] == true && schema["properties"].is_null() {
         return json!({"any": {"thing": [1, {"deep": "er"}]}});
     }
     let properties = schema["properties"].as_object().into_iter().flatten();
@@ -121,7 +121,7 @@ fn sample_object(schema: &Value, text: bool) -> Value {
 fn the_sample_reaches_every_leaf() {
     let mut leaves = 0;
     walk("rollout", schema(Variant::Slim, "rollout.yaml"), &mut |_, _| {
-        leaves += 1
+        leaves += 1;
     });
     assert!(leaves > 400, "{leaves}");
 }
