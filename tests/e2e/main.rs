@@ -16,4 +16,5 @@ mod manifests;
 mod record;
 
 mod basic;
+mod faults;
 mod harness;
