@@ -16,6 +16,7 @@ pub mod retention;
 pub mod rules;
 pub mod schedule;
 pub mod templates;
+pub mod threshold;
 pub mod validity;
 pub mod verdict;
 
