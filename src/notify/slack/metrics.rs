@@ -7,6 +7,7 @@ use super::text::{code, escape_clipped, number, one_line};
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{AnalysisRun, Measurement, MetricResult, completed};
 use crate::base::names::label;
+use crate::base::percent::IntOrString;
 use crate::plan::Announcement;
 
 /// Measurements of the deciding metric that are shown.
@@ -122,10 +123,13 @@ fn line(run: &AnalysisRun, metric: &Metric) -> String {
     let unit = unit(&metric.name);
     let result = result_of(run, &metric.name);
     let phase = result.map_or("Pending", |result| result.phase.as_str());
+    let icon = match result {
+        Some(result) if cut_short(metric, result) => "⏹",
+        _ => icon(phase),
+    };
     let mut parts = vec![
         format!(
-            "{} {} {}",
-            icon(phase),
+            "{icon} {} {}",
             code(&metric.name, NAME_CHARS_MAX),
             latest(result, unit)
         ),
@@ -137,6 +141,15 @@ fn line(run: &AnalysisRun, metric: &Metric) -> String {
         parts.push("dry run".into());
     }
     parts.join(" · ")
+}
+
+/// Whether a metric was ended because another one decided, while its own last measurement was bad. Its phase is a success then.
+fn cut_short(metric: &Metric, result: &MetricResult) -> bool {
+    let planned = metric.count.as_ref().and_then(IntOrString::as_int);
+    let last = result.measurements.last().map(|last| last.phase.as_str());
+    result.phase == "Successful"
+        && last != Some("Successful")
+        && result.count.unwrap_or(0) < planned.unwrap_or(1)
 }
 
 fn icon(phase: &str) -> &'static str {
@@ -273,15 +286,27 @@ pub fn threshold(metric: &Metric, unit: &str) -> String {
             .filter(|text| !text.is_empty())
             .map(str::to_owned)
     };
-    let success = condition(&metric.success_condition).map(|text| match bounds(&text) {
+    let (success, failure) = (
+        condition(&metric.success_condition),
+        condition(&metric.failure_condition),
+    );
+    let of_success = success.as_deref().and_then(bounds);
+    let of_failure = failure.as_deref().and_then(bounds);
+    let says_the_same = match (of_success.as_deref(), of_failure.as_deref()) {
+        (Some([success]), Some([failure])) => *success == failure.opposite(),
+        _ => false,
+    };
+    let success = success.map(|text| match of_success {
         Some(bounds) => format!("must be {}", spell(&bounds, unit)),
         None => format!("must hold {}", code(&text, CONDITION_CHARS_MAX)),
     });
-    let failure = condition(&metric.failure_condition).map(|text| match bounds(&text).as_deref() {
-        Some([bound]) if success.is_none() => format!("must be {}", spell(&[bound.opposite()], unit)),
-        Some(bounds) => format!("fails if {}", spell(bounds, unit)),
-        None => format!("fails if {}", code(&text, CONDITION_CHARS_MAX)),
-    });
+    let failure = failure
+        .filter(|_| !says_the_same)
+        .map(|text| match of_failure.as_deref() {
+            Some([bound]) if success.is_none() => format!("must be {}", spell(&[bound.opposite()], unit)),
+            Some(bounds) => format!("fails if {}", spell(bounds, unit)),
+            None => format!("fails if {}", code(&text, CONDITION_CHARS_MAX)),
+        });
     match (success, failure) {
         (Some(success), Some(failure)) => format!("{success}, {failure}"),
         (Some(one), None) | (None, Some(one)) => one,
@@ -382,6 +407,11 @@ mod tests {
             "result[0] > 5",
             "must be `&lt; 1`, fails if `&gt; 5`",
         );
+        check(
+            "len(result) == 1 && !isNaN(result[0]) && result[0] < 1",
+            "len(result) == 1 && !isNaN(result[0]) && result[0] >= 1",
+            "must be `&lt; 1`",
+        );
         check("all(result, # < 1)", "", "must hold `all(result, # &lt; 1)`");
         check(
             "len(result) == 0 || result[0] < 1",
@@ -390,6 +420,17 @@ mod tests {
         );
         check("result[0] < NaN", "", "must hold `result[0] &lt; NaN`");
         check(" ", "", "no condition");
+    }
+
+    #[test]
+    fn a_metric_that_was_cut_short_is_no_success() {
+        let run: AnalysisRun = serde_json::from_value(serde_json::json!({
+            "spec": {"metrics": [{"name": "p99-ms", "count": 10, "successCondition": "result[0] < 500"}]},
+            "status": {"metricResults": [{"name": "p99-ms", "phase": "Successful",
+                "count": 1, "failed": 1, "measurements": [{"phase": "Failed", "value": "[900]"}]}]}}))
+        .unwrap();
+        let line = of_run(&run, false).join("");
+        assert!(line.starts_with("⏹ `p99-ms` *900 ms*"), "{line}");
     }
 
     #[test]
