@@ -21,7 +21,7 @@ use crate::api::strategy::CanaryStep;
 use crate::base::gotime::{human, parse_duration};
 use crate::base::names::pause;
 use crate::base::percent::IntOrString;
-use crate::plan::analysis::threshold::readable;
+use crate::plan::analysis::shown;
 use crate::plan::{Announcement, Moment};
 use blocks::Blocks;
 use chrono::TimeDelta;
@@ -53,9 +53,9 @@ pub struct Message {
 
 /// The message that tells `what`.
 pub fn message(what: &Announcement) -> Message {
-    let readable_runs = what.runs.iter().map(readable).collect();
+    let runs = what.runs.iter().map(shown).collect();
     let what = &Announcement {
-        runs: readable_runs,
+        runs,
         ..what.clone()
     };
     let (icon, verb) = headline(what);

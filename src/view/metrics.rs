@@ -5,7 +5,8 @@
 
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{AnalysisRun, Measurement, MetricResult};
-use crate::plan::analysis::threshold::{readable, threshold};
+use crate::plan::analysis::shown;
+use crate::plan::analysis::threshold::threshold;
 
 /// The suffix that makes a dry-run metric the baseline of another.
 const BASELINE_SUFFIX: &str = "-stable";
@@ -59,7 +60,7 @@ impl MetricLine {
 
 /// The metrics of a run in the order of its spec, baselines folded into the metric they belong to.
 pub fn lines(run: &AnalysisRun) -> Vec<MetricLine> {
-    let run = &readable(run);
+    let run = &shown(run);
     let metrics = run.spec.metrics.iter();
     let of_its_own = |metric: &&Metric| !is_baseline(run, &metric.name);
     metrics

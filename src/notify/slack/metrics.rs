@@ -7,6 +7,7 @@ use super::text::{code, escape_clipped, number, one_line};
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{AnalysisRun, Measurement, MetricResult, completed};
 use crate::base::names::label;
+use crate::base::percent::IntOrString;
 use crate::plan::Announcement;
 use crate::plan::analysis::threshold::{Bound, Demand, Threshold, threshold as demands};
 
@@ -123,10 +124,13 @@ fn line(run: &AnalysisRun, metric: &Metric) -> String {
     let unit = unit(&metric.name);
     let result = result_of(run, &metric.name);
     let phase = result.map_or("Pending", |result| result.phase.as_str());
+    let icon = match result {
+        Some(result) if cut_short(metric, result) => "⏹",
+        _ => icon(phase),
+    };
     let mut parts = vec![
         format!(
-            "{} {} {}",
-            icon(phase),
+            "{icon} {} {}",
             code(&metric.name, NAME_CHARS_MAX),
             latest(result, unit)
         ),
@@ -138,6 +142,15 @@ fn line(run: &AnalysisRun, metric: &Metric) -> String {
         parts.push("dry run".into());
     }
     parts.join(" · ")
+}
+
+/// Whether a metric was ended because another one decided, while its own last measurement was bad. Its phase is a success then.
+fn cut_short(metric: &Metric, result: &MetricResult) -> bool {
+    let planned = metric.count.as_ref().and_then(IntOrString::as_int);
+    let last = result.measurements.last().map(|last| last.phase.as_str());
+    result.phase == "Successful"
+        && last != Some("Successful")
+        && result.count.unwrap_or(0) < planned.unwrap_or(1)
 }
 
 fn icon(phase: &str) -> &'static str {
@@ -321,6 +334,11 @@ mod tests {
             "result[0] > 5",
             "must be `&lt; 1`, fails if `&gt; 5`",
         );
+        check(
+            "len(result) == 1 && !isNaN(result[0]) && result[0] < 1",
+            "len(result) == 1 && !isNaN(result[0]) && result[0] >= 1",
+            "must be `&lt; 1`",
+        );
         check("all(result, # < 1)", "", "must hold `all(result, # &lt; 1)`");
         check(
             "len(result) == 0 || result[0] < 1",
@@ -329,6 +347,17 @@ mod tests {
         );
         check("result[0] < NaN", "", "must hold `result[0] &lt; NaN`");
         check(" ", "", "no condition");
+    }
+
+    #[test]
+    fn a_metric_that_was_cut_short_is_no_success() {
+        let run: AnalysisRun = serde_json::from_value(serde_json::json!({
+            "spec": {"metrics": [{"name": "p99-ms", "count": 10, "successCondition": "result[0] < 500"}]},
+            "status": {"metricResults": [{"name": "p99-ms", "phase": "Successful",
+                "count": 1, "failed": 1, "measurements": [{"phase": "Failed", "value": "[900]"}]}]}}))
+        .unwrap();
+        let line = of_run(&run, false).join("");
+        assert!(line.starts_with("⏹ `p99-ms` *900 ms*"), "{line}");
     }
 
     #[test]

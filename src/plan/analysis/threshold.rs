@@ -2,25 +2,8 @@
 //!
 //! Only tells; the verdict is the condition language's alone.
 
-use super::args::Fillings;
 use crate::api::analysis::Metric;
-use crate::api::analysis_run::AnalysisRun;
 use std::fmt;
-
-/// The run with its arguments put into its metrics, so that people read numbers and not `{{args.max}}`. Arguments from Secrets stay as
-/// they are written; so does a metric whose arguments do not resolve.
-pub fn readable(run: &AnalysisRun) -> AnalysisRun {
-    let mut readable = run.clone();
-    let Ok(fillings) = Fillings::new(&run.spec.args) else {
-        return readable;
-    };
-    for metric in &mut readable.spec.metrics {
-        if let Ok(filled) = fillings.fill(metric) {
-            *metric = filled.metric;
-        }
-    }
-    readable
-}
 
 /// What a metric's value must be, and when it fails although that does not follow.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -154,7 +137,6 @@ fn bound(part: &str) -> Option<Bound> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn thresholds_read_like_a_sentence() {
@@ -175,17 +157,5 @@ mod tests {
         check("all(result, # < 1)", "", "must hold all(result, # < 1)");
         check("result[0] < NaN", "", "must hold result[0] < NaN");
         check(" ", "", "");
-    }
-
-    #[test]
-    fn arguments_are_put_into_what_people_read() {
-        let run: AnalysisRun = serde_json::from_value(json!({"metadata": {"name": "r"}, "spec": {
-            "args": [{"name": "max", "value": "0.005"}],
-            "metrics": [{"name": "m", "successCondition": "result[0] < {{args.max}}", "provider": {}}]}}))
-        .unwrap();
-        assert_eq!(
-            threshold(&readable(&run).spec.metrics[0]).to_string(),
-            "must be < 0.005"
-        );
     }
 }
