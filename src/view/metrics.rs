@@ -21,7 +21,7 @@ pub struct MetricLine {
     pub phase: String,
     /// The newest value; empty when there is none yet.
     pub value: String,
-    /// The conditions as written, for example `must be < 0.005`.
+    /// The conditions, for people, for example `must be < 0.005`.
     pub threshold: String,
     /// The newest value of the same metric for the stable version, where the analysis measures it.
     pub stable: Option<String>,
