@@ -105,12 +105,14 @@ impl Play<'_> {
             Ending::Promoted => {
                 self.check_code(code, 0)?;
                 self.check_promoted(release).await?;
+                self.told("Promoted", release).await?;
             }
             Ending::Aborted { metric, .. } => {
                 self.check_code(code, 3)?;
                 let visible = visible.context("no bad value was ever visible in Prometheus")?;
                 let until = self.check_aborted(&hash, metric, visible).await?;
                 account.detected_in = Some(until);
+                self.told("Aborted", release).await?;
             }
         }
         account.carried = served(load).get(&hash).copied().unwrap_or_default()
@@ -118,6 +120,12 @@ impl Play<'_> {
         account.bad = bad(release.tag, account.carried);
         account.took = began.elapsed();
         Ok(account)
+    }
+
+    async fn told(&self, word: &str, release: Release) -> Result<()> {
+        self.watch
+            .until_posted(&self.stage.slack, word, release.tag)
+            .await
     }
 
     async fn make(&self, release: Release) -> Result<()> {
