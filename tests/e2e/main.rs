@@ -15,5 +15,11 @@ mod case;
 mod manifests;
 mod record;
 
+mod analysis;
 mod basic;
+mod budget;
+mod gateway;
 mod harness;
+mod objects;
+mod person;
+mod turns;
