@@ -40,11 +40,15 @@ pub const PASSES_IN_FLIGHT_MAX: usize = 64;
 /// First and longest wait of an object whose pass failed.
 pub const RETRY_MILLIS_MIN: u64 = 10;
 pub const RETRY_MILLIS_MAX: u64 = 30_000;
+/// The longest wait that a `Retry-After` of the API server is believed.
+pub const API_RETRY_AFTER_SECONDS_MAX: u64 = 120;
 /// Passes over one object: so many at once, then one per interval. Two actors that undo each other's work stay affordable.
 pub const PASSES_BURST_MAX: u32 = 20;
 pub const PASS_INTERVAL_MILLIS: u64 = 200;
 /// Seconds that a pass waits for the caches to show what the last one wrote before it goes on regardless.
 pub const WATERMARK_SECONDS_MAX: u64 = 10;
+/// Writes of one object whose outcome is unknown that are remembered until it is.
+pub const WRITES_UNSURE_MAX: usize = 8;
 /// Objects per page of a list.
 pub const LIST_PAGE_LEN: u32 = 100;
 /// Seconds after which a watch is opened anew; a silent dead connection is noticed then.
@@ -58,6 +62,8 @@ pub const KIND_PROBE_SECONDS: u64 = 30;
 pub const EVENTS_LEN_MAX: usize = 2_000;
 /// Repeats of an Event within this time count up the one that exists.
 pub const EVENT_REPEAT_SECONDS: i64 = 600;
+/// Events that are remembered for that; one more, and it starts over.
+pub const EVENTS_REMEMBERED_MAX: usize = 10_000;
 /// Characters of an Event's message (the API server refuses more than 1,024 bytes).
 pub const EVENT_MESSAGE_BYTES_MAX: usize = 1_024;
 /// Redirects that a metric provider may answer with, all to its own host.

@@ -127,7 +127,8 @@ fn refusal(target: Target, code: u16, status: &Value, fallback: &str, retry_afte
         404 | 410 if target.verb != "create" => Error::Gone(target),
         429 => {
             let seconds = retry_after.or_else(|| status.pointer("/details/retryAfterSeconds")?.as_u64());
-            let after = Duration::from_secs(seconds.unwrap_or(1));
+            let seconds = seconds.unwrap_or(1).min(limits::API_RETRY_AFTER_SECONDS_MAX);
+            let after = Duration::from_secs(seconds);
             Error::Throttled { target, after }
         }
         403 => Error::Forbidden { target, message },

@@ -18,6 +18,13 @@ pub async fn run_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     if let Some(next) = shell.wait_for_caches(&subject) {
         return Ok(next);
     }
+    let involved = Involved {
+        kind: Kind::AnalysisRun,
+        key: key.clone(),
+        uid: run.metadata.uid.clone(),
+        version: run.metadata.resource_version.clone(),
+    };
+    shell.tell_what_happened(&subject, &involved, &*run);
     if needs_no_more(&run) {
         shell.prober.drop_run(key);
     }
@@ -26,12 +33,6 @@ pub async fn run_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
         run: AnalysisRun::clone(&run),
         finished: measured.finished,
         in_flight: measured.in_flight,
-    };
-    let involved = Involved {
-        kind: Kind::AnalysisRun,
-        key: key.clone(),
-        uid: run.metadata.uid.clone(),
-        version: run.metadata.resource_version.clone(),
     };
     let RunPlan { plan, probes } = (shell.core.plan_run)(&seen, shell.clock.now());
     let next = shell.carry_out(&subject, involved, plan).await?;

@@ -121,13 +121,23 @@ impl Caches {
         let listed = stores.listed.remove(&kind).unwrap_or_default();
         let gone = T::store(&stores, kind).keys().filter(|key| !listed.contains(key));
         let gone: Vec<Key> = gone.cloned().collect();
-        let kicks = gone
+        let mut kicks: Vec<Kick> = gone
             .iter()
             .flat_map(|key| stores.remove::<T>(kind, key))
             .collect();
         drop(stores);
-        self.set_sync(kind, Sync::Synced);
+        // Who asked about an object that the list does not have learns that it is missing, and not unknown any more.
+        kicks.extend(self.set_sync(kind, Sync::Synced));
         kicks
+    }
+
+    /// A list failed. Once a kind has been read that changes nothing: what is cached is old at worst, and guards refuse what is
+    /// decided from it, whereas answers that turn unknown would make sound Rollouts invalid.
+    pub fn cannot_list(&self, kind: Kind, why: String) -> Vec<Kick> {
+        match self.read().sync.get(&kind) {
+            Some(Sync::Synced) => Vec::new(),
+            _ => self.set_sync(kind, Sync::Waiting(why)),
+        }
     }
 
     /// A change told by a watch. One that is older than what is cached is left out: a watch may repeat itself.

@@ -76,7 +76,9 @@ pub enum Retry {
 impl Error {
     pub fn retry(&self) -> Retry {
         match self {
-            Error::NotLeader(_) | Error::Undecodable { .. } => Retry::OnChange,
+            // A lead that was late to renew may come back without anybody noticing that it was gone; without it, no pass runs.
+            Error::NotLeader(_) => Retry::Backoff,
+            Error::Undecodable { .. } => Retry::OnChange,
             Error::Throttled { after, .. } => Retry::After(*after),
             _ => Retry::Backoff,
         }
@@ -103,6 +105,14 @@ impl Error {
     /// True for what happens in a healthy cluster: somebody else was faster. The next pass sees it; nobody needs to know.
     pub fn silent(&self) -> bool {
         matches!(self, Error::NotLeader(_) | Error::Conflict(_) | Error::Gone(_))
+    }
+
+    /// True when the write may have been carried out all the same.
+    pub fn unsure(&self) -> bool {
+        matches!(
+            self,
+            Error::Timeout { .. } | Error::Unreachable { .. } | Error::Server { .. }
+        )
     }
 
     /// True when the owner of the object has to act, so the object itself must tell.
@@ -165,8 +175,12 @@ mod tests {
     }
 
     #[test]
-    fn lost_races_are_silent_and_retried() {
-        for error in [Error::Conflict(target()), Error::Gone(target())] {
+    fn lost_races_and_a_late_lead_are_silent_and_retried() {
+        for error in [
+            Error::Conflict(target()),
+            Error::Gone(target()),
+            Error::NotLeader(target()),
+        ] {
             assert!(error.silent());
             assert_eq!(error.retry(), Retry::Backoff);
         }

@@ -129,8 +129,9 @@ impl Publisher {
     async fn publish(&mut self, mut entry: Entry) {
         entry.note.message = clip_bytes(&entry.note.message, limits::EVENT_MESSAGE_BYTES_MAX);
         let repeat = TimeDelta::seconds(limits::EVENT_REPEAT_SECONDS);
+        // Also one from the future is forgotten: a clock that went back must not make Events count up for ever.
         self.recent
-            .retain(|_, published| entry.at - published.last < repeat);
+            .retain(|_, published| (entry.at - published.last).abs() < repeat);
         let same = (
             entry.involved.uid.clone(),
             entry.note.reason.clone(),
@@ -181,6 +182,10 @@ impl Publisher {
         let request =
             Request::new(path(&published.namespace)).create(&params, event.to_string().into_bytes());
         self.writer.send(&target, request).await?;
+        if self.recent.len() >= limits::EVENTS_REMEMBERED_MAX {
+            // Every remembered one is recent, so forgetting all costs a few Events that could have been counted up.
+            self.recent.clear();
+        }
         self.recent.insert(same, published);
         Ok("published")
     }

@@ -27,6 +27,7 @@ pub mod stores;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;
+pub mod unsure;
 pub mod watch;
 pub mod watermark;
 

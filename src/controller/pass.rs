@@ -7,7 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::names::reason;
 use crate::base::object::{Key, Kind};
-use crate::controller::act::Actor;
+use crate::controller::act::{Actor, Written};
 use crate::controller::announce::Announce;
 use crate::controller::caches::{Broken, Caches, Family, Kick};
 use crate::controller::error::{Error, Retry};
@@ -15,9 +15,11 @@ use crate::controller::events::{Events, Involved};
 use crate::controller::metrics::Metrics;
 use crate::controller::probe::Prober;
 use crate::controller::queue::Next;
+use crate::controller::unsure::{News, Unsure};
 use crate::controller::watermark::{Gate, Watermark};
 use crate::plan::{Answers, Note, Observed, Plan, Question, Verb, rollout};
 use futures::FutureExt;
+use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,6 +73,7 @@ struct Remembered {
     status_written: Option<Instant>,
     failure: String,
     failures_in_a_row: u32,
+    unsure: Unsure,
 }
 
 /// A pass that failed.
@@ -140,6 +143,7 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
         uid: meta.uid.clone(),
         version: meta.resource_version.clone(),
     };
+    shell.tell_what_happened(&subject, &involved, &*family.rollout);
     let seen = shell.observe(key, &family);
     let plan = (shell.core.plan)(&seen, shell.clock.now());
     if let Some(due) = shell.memory.deferred_until(&subject, &plan) {
@@ -197,23 +201,43 @@ impl Shell {
     }
 
     /// Acts, remembers what was written, tells, and says when to look again.
-    pub async fn carry_out(&self, subject: &Kick, involved: Involved, plan: Plan) -> Result<Next, Failed> {
+    pub async fn carry_out(
+        &self,
+        subject: &Kick,
+        involved: Involved,
+        mut plan: Plan,
+    ) -> Result<Next, Failed> {
         let done = self.actor.carry_out(&plan.actions).await;
-        if done
-            .written
-            .iter()
-            .any(|written| written.verb == Verb::PatchStatus)
-        {
-            self.memory.status_written(subject);
-        }
+        self.memory.wrote(subject, &done.written);
+        let (written, planned) = (done.written.len(), plan.actions.len());
         self.watermark.wrote(subject, done.written);
+        let news = News {
+            notes: plan.notes,
+            announcements: plan.announcements,
+        };
         if let Some(error) = done.failure {
+            // What a plan tells is about its last write, that of the object's own status.
+            let last = plan.actions.pop().filter(|_| written + 1 == planned);
+            if let Some(last) = last.filter(|last| error.unsure() && (last.kind, &last.key) == name(subject))
+            {
+                self.memory.unsure(subject, |unsure| unsure.keep(last.body, news));
+            }
             return Err(Failed { error, involved });
         }
-        for note in plan.notes {
-            self.events.note(&involved, note, &self.clock);
+        self.tell(&involved, news);
+        if !plan.waiting_for.is_empty() {
+            tracing::debug!(kind = involved.kind.name(), object = %involved.key, "waiting for {}", plan.waiting_for);
         }
-        for announcement in plan.announcements {
+        // Without a time of its own an object is looked at again after the resync time: a lost event must not be lost for good.
+        let resync = self.clock.now() + limits::resync();
+        Ok(Next::At(self.clock.instant_of(plan.wake_at.unwrap_or(resync))))
+    }
+
+    fn tell(&self, involved: &Involved, news: News) {
+        for note in news.notes {
+            self.events.note(involved, note, &self.clock);
+        }
+        for announcement in news.announcements {
             let moment = format!("{:?}", announcement.moment);
             let moment = moment.split('(').next().unwrap_or_default().to_lowercase();
             self.metrics
@@ -222,12 +246,17 @@ impl Shell {
                 .inc();
             self.announce.send(announcement);
         }
-        if !plan.waiting_for.is_empty() {
-            tracing::debug!(kind = involved.kind.name(), object = %involved.key, "waiting for {}", plan.waiting_for);
+    }
+
+    /// Tells the news of an earlier write that had no answer, when the object shows it.
+    pub fn tell_what_happened(&self, subject: &Kick, involved: &Involved, object: &impl Serialize) {
+        let happened = self.memory.unsure(subject, |unsure| match unsure.is_empty() {
+            true => None,
+            false => unsure.happened(&serde_json::to_value(object).ok()?),
+        });
+        if let Some(news) = happened {
+            self.tell(involved, news);
         }
-        // Without a time of its own an object is looked at again after the resync time: a lost event must not be lost for good.
-        let resync = self.clock.now() + limits::resync();
-        Ok(Next::At(self.clock.instant_of(plan.wake_at.unwrap_or(resync))))
     }
 
     fn failed(&self, subject: &Kick, failed: Failed) -> Next {
@@ -287,8 +316,23 @@ impl Memory {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn status_written(&self, subject: &Kick) {
-        self.lock().entry(subject.clone()).or_default().status_written = Some(Instant::now());
+    /// Remembers what matters later of the writes of a pass.
+    fn wrote(&self, subject: &Kick, written: &[Written]) {
+        let (kind, key) = name(subject);
+        if written.iter().all(|one| (one.kind, &one.key) != (kind, key)) {
+            return;
+        }
+        let mut memory = self.lock();
+        let remembered = memory.entry(subject.clone()).or_default();
+        // The guard held: the object was as this pass saw it, and that showed none of the earlier writes.
+        remembered.unsure.settle();
+        if written.iter().any(|one| one.verb == Verb::PatchStatus) {
+            remembered.status_written = Some(Instant::now());
+        }
+    }
+
+    fn unsure<T>(&self, subject: &Kick, with: impl FnOnce(&mut Unsure) -> T) -> T {
+        with(&mut self.lock().entry(subject.clone()).or_default().unsure)
     }
 
     /// When a plan that only moves counters may be carried out, if not now.

@@ -295,12 +295,18 @@ impl Parts {
     }
 
     fn watches(&self) -> Watches {
-        let queues = self.queues.clone();
+        let (queues, leads) = (self.queues.clone(), self.leadership.changes());
+        // A standby takes no notes: it looks at everything when it leads, and its line would only ever grow.
+        let kick = move |kick| {
+            if *leads.borrow() {
+                queues.add(kick);
+            }
+        };
         Watches {
             client: self.client.clone(),
             caches: Arc::clone(&self.shell.caches),
             metrics: Arc::clone(&self.shell.metrics),
-            kick: Arc::new(move |kick| queues.add(kick)),
+            kick: Arc::new(kick),
             namespace: self.namespace.clone(),
             instance_id: self.instance_id.clone(),
             route_wanted: Arc::clone(&self.shell.route_wanted),
@@ -320,17 +326,30 @@ impl Parts {
             leadership: Arc::clone(&self.leadership),
             seen: None,
         };
-        tokio::spawn(elector.run(stop.clone()))
+        let (mut missing, stop) = (self.shell.caches.missing(), stop.clone());
+        tokio::spawn(async move {
+            // A replica that cannot read the cluster must not keep one that can from leading.
+            let filled = tokio::select! {
+                biased;
+                () = stop.cancelled() => false,
+                filled = missing.wait_for(String::is_empty) => filled.is_ok(),
+            };
+            if filled {
+                elector.run(stop).await;
+            }
+        })
     }
 }
 
 /// A new leader looks at everything; one that lost the lead forgets what it had begun.
 async fn follow_lead(mut leads: watch::Receiver<bool>, shell: Arc<Shell>, queues: Queues) {
     loop {
-        if *leads.borrow_and_update() {
+        let leads_now = *leads.borrow_and_update();
+        // Also when leading begins: a last pass may have started measurements after the lead was lost.
+        shell.prober.drop_all();
+        if leads_now {
             shell.caches.all().into_iter().for_each(|kick| queues.add(kick));
         } else {
-            shell.prober.drop_all();
             shell.watermark.clear();
         }
         if leads.changed().await.is_err() {

@@ -111,7 +111,7 @@ impl Watches {
                         chain(&error)
                     );
                     tracing::warn!("{why}");
-                    self.tell(self.caches.set_sync(kind, Sync::Waiting(why)));
+                    self.tell(self.caches.cannot_list(kind, why));
                     sleep(Duration::from_millis(limits::WATCH_RETRY_MILLIS_MAX)).await;
                     continue;
                 }
@@ -161,7 +161,10 @@ impl Watches {
                 complaint.say(&why);
             }
             if matches!(error, watcher::Error::InitialListFailed(_)) {
-                self.tell(self.caches.set_sync(kind, Sync::Waiting(why)));
+                self.tell(match status_code(&error) {
+                    Some(404) => self.caches.set_sync(kind, Sync::Waiting(why)),
+                    _ => self.caches.cannot_list(kind, why),
+                });
             }
             match status_code(&error) {
                 // A watch that goes on from an old version of a kind that is gone, or from too old a version, never recovers.

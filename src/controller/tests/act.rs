@@ -174,6 +174,14 @@ async fn a_busy_server_says_when_to_come_back() {
     let api = FakeApi::new(|_| Reply::Answer((429, Some(7), json!("too many requests"))));
     let failure = act(&api, &[status_patch()]).await.failure.unwrap();
     assert_eq!(failure.retry(), Retry::After(Duration::from_secs(7)));
+    let api = FakeApi::new(|_| Reply::Answer((429, Some(u64::MAX), json!("never"))));
+    let failure = act(&api, &[status_patch()]).await.failure.unwrap();
+    let longest = Duration::from_secs(crate::base::limits::API_RETRY_AFTER_SECONDS_MAX);
+    assert_eq!(
+        failure.retry(),
+        Retry::After(longest),
+        "nobody waits for ever, and no clock overflows"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -8,7 +8,9 @@ use crate::base::object::{Key, Kind};
 use crate::controller::caches::Kick;
 use crate::controller::pass::{Core, Shell, pass};
 use crate::controller::queue::Next;
-use crate::plan::{Action, Answer, Guard, Note, Observed, Plan, Question, ReplicaSet, Verb};
+use crate::plan::{
+    Action, Announcement, Answer, Guard, Moment, Note, Observed, Plan, Question, ReplicaSet, Verb,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -341,4 +343,77 @@ async fn an_orphan_that_the_selector_matches_is_part_of_the_family() {
             .delete::<ReplicaSet>(Kind::ReplicaSet, &Key::new("shop", "web-0")),
         [web()]
     );
+}
+
+/// Announces the promotion that its status write makes.
+fn promotes(seen: &Observed, now: DateTime<Utc>) -> Plan {
+    if seen.rollout.status.phase == "Healthy" {
+        return Plan::default();
+    }
+    let mut write = status_write(seen);
+    write.body = json!({"status": {"phase": "Healthy", "message": now.to_rfc3339()}});
+    Plan {
+        actions: vec![write],
+        announcements: vec![announcement(Moment::Promoted(now.to_rfc3339()))],
+        ..Plan::default()
+    }
+}
+
+fn announcement(moment: Moment) -> Announcement {
+    Announcement {
+        moment,
+        rollout: Key::new("shop", "web"),
+        rollout_uid: "uid-web".into(),
+        pod_hash: String::new(),
+        revision: 1,
+        at: super::fake::beginning(),
+        since: None,
+        images_old: Vec::new(),
+        images_new: Vec::new(),
+        weight: 0,
+        weight_max: 100,
+        weight_is_pods: false,
+        step: None,
+        steps: Vec::new(),
+        channel: None,
+        runs: Vec::new(),
+    }
+}
+
+/// Runs a pass whose status write has no answer, shows `then` in the cache if it is some, runs passes until there is nothing left
+/// to do, and returns how often the promotion was announced.
+async fn promotions_announced(written: bool) -> usize {
+    let first = std::sync::atomic::AtomicBool::new(true);
+    let api = FakeApi::new(
+        move |asked| match first.swap(false, std::sync::atomic::Ordering::SeqCst) {
+            true => Reply::Never,
+            false => Reply::Answer((200, None, stamped(&asked.body, 101))),
+        },
+    );
+    let told = Told::default();
+    let (shell, _) = shell(&api, core(promotes), &told);
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout_json("web", 7));
+    assert_eq!(run(&shell, web()).await, Next::Backoff);
+    assert!(told.0.lock().unwrap().is_empty(), "nobody knows yet");
+    if written {
+        show_status(&shell, &api.asked()[0].body, 8);
+    }
+    run(&shell, web()).await;
+    if let Some(second) = api.asked().get(1) {
+        show_status(&shell, &second.body, 101);
+    }
+    run(&shell, web()).await;
+    told.0.lock().unwrap().len()
+}
+
+fn show_status(shell: &Shell, patch: &Value, version: u64) {
+    let mut json = rollout_json("web", version);
+    json["status"] = patch["status"].clone();
+    put::<Rollout>(&shell.caches, Kind::Rollout, json);
+}
+
+#[tokio::test(start_paused = true)]
+async fn news_of_a_write_whose_answer_was_lost_are_told_once() {
+    assert_eq!(promotions_announced(true).await, 1, "it was carried out");
+    assert_eq!(promotions_announced(false).await, 1, "it was not");
 }

@@ -1,10 +1,11 @@
 //! Watches: missing kinds are waited for, and nothing that is said on a watch ends it.
 
 use super::fake::{FakeApi, Reply, rollout_json, status};
-use crate::base::object::Key;
+use crate::base::object::{Key, Kind};
 use crate::controller::caches::{Caches, Kick};
 use crate::controller::metrics::Metrics;
 use crate::controller::watch::Watches;
+use crate::plan::question::Service;
 use crate::plan::{Answer, Question};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -193,4 +194,54 @@ async fn routes_are_looked_for_only_while_somebody_asks() {
         matches!(started.caches.answer(&question), Answer::Route(route) if route["spec"]["rules"] == json!([]))
     );
     assert!(started.kicks.lock().unwrap().contains(&Kick::Rollout(web())));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_kind_that_was_read_once_stays_known_while_lists_fail() {
+    let lists = Mutex::new(0);
+    let api = FakeApi::new(move |asked| {
+        match (asked.line.ends_with("/services"), asked.query.contains("watch=")) {
+            (true, false) => {
+                let mut lists = lists.lock().unwrap();
+                *lists += 1;
+                match *lists {
+                    1 => list(&[]),
+                    _ => status(500, "InternalError", "etcd is slow"),
+                }
+            }
+            (true, true) => Reply::Watch(vec![
+                json!({"type": "ERROR", "object": {"kind": "Status", "apiVersion": "v1",
+            "status": "Failure", "code": 410, "reason": "Expired", "message": "too old resource version"}}),
+            ]),
+            (false, true) => Reply::Watch(Vec::new()),
+            (false, false) if asked.line.contains("gateway") => status(404, "NotFound", ""),
+            (false, false) => list(&[]),
+        }
+    });
+    let started = start(&api);
+    filled(&started).await;
+    sleep(Duration::from_secs(60)).await;
+    let lists = api
+        .lines()
+        .iter()
+        .filter(|line| line.ends_with("/services"))
+        .count();
+    assert!(lists > 3, "{lists}");
+    assert_eq!(
+        started.caches.answer(&Question::Service(web())),
+        Answer::Missing,
+        "an unknown answer would make every Rollout invalid that names a Service"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_asked_about_an_unreadable_kind_is_woken_when_it_can_be_read() {
+    let caches = Caches::new(&Watches::kinds(None));
+    caches.ask(&web(), BTreeSet::from([Question::Service(web())]));
+    caches.begin_list(Kind::Service);
+    assert_eq!(
+        caches.end_list::<Service>(Kind::Service),
+        [Kick::Rollout(web())],
+        "also when the list does not have it"
+    );
 }
