@@ -25,7 +25,7 @@ async fn a_canary_stays_within_its_budget_of_requests() {
         {"setWeight": 80}]);
     case.apply([rollout(5, "v1", json!({"steps": steps}))]).await;
     case.until_healthy("v1").await;
-    let begin = chrono::Utc::now();
+    let begin = chrono::DateTime::<chrono::Utc>::from(std::time::SystemTime::now());
     case.release("v2").await;
     case.until_healthy("v2").await;
     case.record

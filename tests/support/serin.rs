@@ -263,8 +263,8 @@ fn kubeconfig(plane: &Plane, scratch: &Scratch, namespace: &str) -> Result<PathB
         return plane.kubeconfig_for(&user(namespace), &groups);
     }
     let mut file = Kubeconfig::read_from(plane.admin_kubeconfig())?;
-    for user in &mut file.auth_infos {
-        let info = user.auth_info.get_or_insert_default();
+    for named in &mut file.auth_infos {
+        let info = named.auth_info.get_or_insert_default();
         info.impersonate = Some(user(namespace));
         info.impersonate_groups = Some(groups.map(str::to_owned).to_vec());
     }
