@@ -15,6 +15,12 @@ mod case;
 mod manifests;
 mod record;
 
+mod analysis;
 mod basic;
-mod faults;
+mod budget;
+//mod faults;
+mod gateway;
 mod harness;
+mod objects;
+mod person;
+mod turns;
