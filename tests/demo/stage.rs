@@ -162,10 +162,7 @@ impl Stage {
     /// Requests of the controller so far, and how many of them were writes.
     pub fn requests(&self) -> Result<(usize, usize)> {
         let (audit, user) = (self.plane.audit()?, Options::default().user());
-        let ours: Vec<_> = audit
-            .iter()
-            .filter(|entry| entry.user == Options::default().user())
-            .collect();
+        let ours: Vec<_> = audit.iter().filter(|entry| entry.user == user).collect();
         Ok((ours.len(), ours.iter().filter(|entry| entry.is_write()).count()))
     }
 
@@ -174,7 +171,7 @@ impl Stage {
         let (audit, user) = (self.plane.audit()?, Options::default().user());
         let refused = audit
             .iter()
-            .filter(|entry| entry.user == Options::default().user() && entry.code == 403);
+            .filter(|entry| entry.user == user && entry.code == 403);
         Ok(refused
             .map(|entry| format!("{} {}", entry.verb, entry.uri))
             .collect())
