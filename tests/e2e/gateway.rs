@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, SOON, look};
 use crate::manifests::{analysis, error_rate, metric, p99_ms, routed, template};
+use crate::record::Seen;
 use crate::support::traffic::Load;
 use crate::support::wait::eventually;
 
@@ -17,7 +18,7 @@ async fn released(case: &Case, canary: Value) -> Load {
     let errors = metric("error-rate", &error_rate("canary"), "0.005");
     let slow = metric("p99-latency-ms", &p99_ms("canary"), "500");
     let mut baseline = metric("error-rate-stable", &error_rate("stable"), "1");
-    baseline["failureLimit"] = json!(100);
+    baseline["failureLimit"] = json!(4);
     case.apply([template("house", &[errors, slow, baseline])]).await;
     case.apply(routed(4, "v1", &case.space.namespace, canary)).await;
     case.until_healthy("v1").await;
@@ -32,7 +33,11 @@ fn steps() -> Value {
 
 /// The canary's weights as the route had them, one after the other.
 fn weights(case: &Case) -> Vec<i64> {
-    case.record.values("HTTPRoute", "web", |route| {
+    case.record.look(weights_seen)
+}
+
+fn weights_seen(seen: &Seen) -> Vec<i64> {
+    seen.values("HTTPRoute", "web", |route| {
         let backends = route["spec"]["rules"][0]["backendRefs"].as_array()?;
         let of = |name: &str| backends.iter().find(|one| one["name"] == name);
         let (canary, stable) = (of("web-canary")?["weight"].as_i64()?, of("web-stable")?["weight"].as_i64()?);
@@ -53,7 +58,13 @@ async fn a_good_release_is_promoted_through_the_weights() {
     case.release("v2").await;
     case.until_healthy("v2").await;
     let promoted_at = Instant::now();
-    assert_eq!(weights(&case), [0, 5, 50, 100, 0], "through 100 % to the new stable");
+    let through = [0, 5, 50, 100, 0];
+    case.record
+        .wait(SOON, "through 100 % to the new stable", |seen| match weights_seen(seen) {
+            all if all == through => Ok(()),
+            other => Err(format!("{other:?}")),
+        })
+        .await;
     assert_eq!(wanted(&case, "v1"), Some(4), "stable's pods stay for scaleDownDelaySeconds");
     case.record
         .wait(SOON, "v1 is scaled down", |seen| {
@@ -68,7 +79,7 @@ async fn a_good_release_is_promoted_through_the_weights() {
     let results = run[0]["status"]["metricResults"].as_array().unwrap();
     let counts: Vec<_> = results.iter().map(|result| (&result["name"], &result["successful"])).collect();
     for (name, count) in &counts {
-        assert_eq!(**count, 3, "{name}: {counts:?}");
+        assert!(count.as_i64() >= Some(2), "{name}: {counts:?}");
     }
     assert_eq!(run[0]["status"]["phase"], "Successful");
 }
@@ -78,7 +89,7 @@ fn wanted(case: &Case, tag: &str) -> Option<i64> {
 }
 
 /// What every abort must come to: no weight, no canary pods, stable untouched.
-async fn assert_aborted(case: &Case, load: &Load, tag: &str) {
+async fn assert_aborted(case: &Case, load: &Load, tag: &str, replicas: i64) {
     case.until_phase("Degraded", "").await;
     case.record
         .wait(SOON, "the canary is scaled down", |seen| {
@@ -88,7 +99,7 @@ async fn assert_aborted(case: &Case, load: &Load, tag: &str) {
         })
         .await;
     assert_eq!(weights(case).last(), Some(&0));
-    assert_eq!(wanted(case, "v1"), Some(4));
+    assert_eq!(wanted(case, "v1"), Some(replicas));
     assert_safe(case, load).await;
 }
 
@@ -99,7 +110,7 @@ async fn a_release_with_server_errors_is_aborted() {
     case.release("v3-errors").await;
     let web = case.until_phase("Degraded", "Metric \"error-rate\" assessed Failed").await;
     assert_eq!(web["status"]["abort"], true, "{}", look(&web));
-    assert_aborted(&case, &load, "v3-errors").await;
+    assert_aborted(&case, &load, "v3-errors", 4).await;
     assert_eq!(weights(&case), [0, 5, 0], "the canary never got more than 5 %");
 }
 
@@ -109,7 +120,7 @@ async fn a_slow_release_is_aborted() {
     let load = released(&case, steps()).await;
     case.release("v4-slow").await;
     case.until_phase("Degraded", "Metric \"p99-latency-ms\" assessed Failed").await;
-    assert_aborted(&case, &load, "v4-slow").await;
+    assert_aborted(&case, &load, "v4-slow", 4).await;
 }
 
 #[tokio::test]
@@ -153,19 +164,7 @@ async fn an_abort_follows_the_first_bad_value_within_one_interval() {
     .await;
     let took = visible.elapsed();
     assert!(took <= interval + SLACK, "aborted {took:?} after the bad value was visible");
-    assert_aborted_small(&case, &load).await;
-}
-
-async fn assert_aborted_small(case: &Case, load: &Load) {
-    case.record
-        .wait(SOON, "no weight on the canary", |_| Ok::<_, String>(()))
-        .await;
-    case.until("the route is back on stable", |_| match weights(case).last() {
-        Some(0) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await;
-    assert_safe(case, load).await;
+    assert_aborted(&case, &load, "v2-errors", 2).await;
 }
 
 #[tokio::test]
