@@ -117,7 +117,9 @@ impl Case {
             prometheus: Some(world.prometheus.url()),
             ..Options::default()
         };
-        serin::install_namespaced(&world.plane, &space.namespace).await.unwrap();
+        serin::install_namespaced(&world.plane, &space.namespace)
+            .await
+            .unwrap();
         let serin = Serin::start(&world.plane, &options).await.unwrap();
         Self::with(space, world, options, serin.into())
     }

@@ -40,7 +40,10 @@ fn weights_seen(seen: &Seen) -> Vec<i64> {
     seen.values("HTTPRoute", "web", |route| {
         let backends = route["spec"]["rules"][0]["backendRefs"].as_array()?;
         let of = |name: &str| backends.iter().find(|one| one["name"] == name);
-        let (canary, stable) = (of("web-canary")?["weight"].as_i64()?, of("web-stable")?["weight"].as_i64()?);
+        let (canary, stable) = (
+            of("web-canary")?["weight"].as_i64()?,
+            of("web-stable")?["weight"].as_i64()?,
+        );
         assert_eq!(canary + stable, 100, "{route}");
         Some(canary)
     })
@@ -60,24 +63,45 @@ async fn a_good_release_is_promoted_through_the_weights() {
     let promoted_at = Instant::now();
     let through = [0, 5, 50, 100, 0];
     case.record
-        .wait(SOON, "through 100 % to the new stable", |seen| match weights_seen(seen) {
-            all if all == through => Ok(()),
-            other => Err(format!("{other:?}")),
-        })
+        .wait(
+            SOON,
+            "through 100 % to the new stable",
+            |seen| match weights_seen(seen) {
+                all if all == through => Ok(()),
+                other => Err(format!("{other:?}")),
+            },
+        )
         .await;
-    assert_eq!(wanted(&case, "v1"), Some(4), "stable's pods stay for scaleDownDelaySeconds");
+    assert_eq!(
+        wanted(&case, "v1"),
+        Some(4),
+        "stable's pods stay for scaleDownDelaySeconds"
+    );
     case.record
         .wait(SOON, "v1 is scaled down", |seen| {
             let set = seen.set_of("v1").ok_or("no set")?;
-            if set["spec"]["replicas"] == 0 { Ok(()) } else { Err(set["spec"]["replicas"].to_string()) }
+            if set["spec"]["replicas"] == 0 {
+                Ok(())
+            } else {
+                Err(set["spec"]["replicas"].to_string())
+            }
         })
         .await;
-    assert!(promoted_at.elapsed() > Duration::from_secs(1), "{:?}", promoted_at.elapsed());
+    assert!(
+        promoted_at.elapsed() > Duration::from_secs(1),
+        "{:?}",
+        promoted_at.elapsed()
+    );
     assert_safe(&case, &load).await;
-    let run = case.record.look(|seen| seen.all("AnalysisRun").into_iter().cloned().collect::<Vec<_>>());
+    let run = case
+        .record
+        .look(|seen| seen.all("AnalysisRun").into_iter().cloned().collect::<Vec<_>>());
     assert_eq!(run.len(), 1, "{run:?}");
     let results = run[0]["status"]["metricResults"].as_array().unwrap();
-    let counts: Vec<_> = results.iter().map(|result| (&result["name"], &result["successful"])).collect();
+    let counts: Vec<_> = results
+        .iter()
+        .map(|result| (&result["name"], &result["successful"]))
+        .collect();
     for (name, count) in &counts {
         assert!(count.as_i64() >= Some(2), "{name}: {counts:?}");
     }
@@ -85,7 +109,8 @@ async fn a_good_release_is_promoted_through_the_weights() {
 }
 
 fn wanted(case: &Case, tag: &str) -> Option<i64> {
-    case.record.look(|seen| seen.set_of(tag)?["spec"]["replicas"].as_i64())
+    case.record
+        .look(|seen| seen.set_of(tag)?["spec"]["replicas"].as_i64())
 }
 
 /// What every abort must come to: no weight, no canary pods, stable untouched.
@@ -95,7 +120,11 @@ async fn assert_aborted(case: &Case, load: &Load, tag: &str, replicas: i64) {
         .wait(SOON, "the canary is scaled down", |seen| {
             let left = seen.pods_of(tag);
             let set = seen.set_of(tag).ok_or("no set")?;
-            if set["spec"]["replicas"] == 0 && left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+            if set["spec"]["replicas"] == 0 && left.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{left:?}"))
+            }
         })
         .await;
     assert_eq!(weights(case).last(), Some(&0));
@@ -108,7 +137,9 @@ async fn a_release_with_server_errors_is_aborted() {
     let case = Case::new("errors").await;
     let load = released(&case, steps()).await;
     case.release("v3-errors").await;
-    let web = case.until_phase("Degraded", "Metric \"error-rate\" assessed Failed").await;
+    let web = case
+        .until_phase("Degraded", "Metric \"error-rate\" assessed Failed")
+        .await;
     assert_eq!(web["status"]["abort"], true, "{}", look(&web));
     assert_aborted(&case, &load, "v3-errors", 4).await;
     assert_eq!(weights(&case), [0, 5, 0], "the canary never got more than 5 %");
@@ -119,7 +150,8 @@ async fn a_slow_release_is_aborted() {
     let case = Case::new("slow").await;
     let load = released(&case, steps()).await;
     case.release("v4-slow").await;
-    case.until_phase("Degraded", "Metric \"p99-latency-ms\" assessed Failed").await;
+    case.until_phase("Degraded", "Metric \"p99-latency-ms\" assessed Failed")
+        .await;
     assert_aborted(&case, &load, "v4-slow", 4).await;
 }
 
@@ -139,9 +171,11 @@ async fn an_abort_follows_the_first_bad_value_within_one_interval() {
     let load = case.drive_route().await;
     case.release("v2-errors").await;
     let web = case
-        .until("the new version has a hash", |web| match &web["status"]["currentPodHash"] {
-            Value::String(hash) if web["status"]["stableRS"] != hash.as_str() => Ok(()),
-            _ => Err(look(web)),
+        .until("the new version has a hash", |web| {
+            match &web["status"]["currentPodHash"] {
+                Value::String(hash) if web["status"]["stableRS"] != hash.as_str() => Ok(()),
+                _ => Err(look(web)),
+            }
         })
         .await;
     let hash = web["status"]["currentPodHash"].as_str().unwrap();
@@ -157,13 +191,18 @@ async fn an_abort_follows_the_first_bad_value_within_one_interval() {
     })
     .await;
     let visible = Instant::now();
-    case.until("the update is aborted", |web| match web["status"]["abort"] == true {
-        true => Ok(()),
-        false => Err(look(web)),
+    case.until("the update is aborted", |web| {
+        match web["status"]["abort"] == true {
+            true => Ok(()),
+            false => Err(look(web)),
+        }
     })
     .await;
     let took = visible.elapsed();
-    assert!(took <= interval + SLACK, "aborted {took:?} after the bad value was visible");
+    assert!(
+        took <= interval + SLACK,
+        "aborted {took:?} after the bad value was visible"
+    );
     assert_aborted(&case, &load, "v2-errors", 2).await;
 }
 
@@ -182,7 +221,9 @@ async fn a_release_without_data_is_never_promoted() {
     let web = case.until_phase("Paused", "InconclusiveAnalysisRun").await;
     assert_eq!(web["status"]["currentStepIndex"], 1, "{}", look(&web));
     assert_eq!(weights(&case), [0, 5]);
-    let said = case.serin(&["status", "web", "--watch", "--timeout", "30s"]).await;
+    let said = case
+        .serin(&["status", "web", "--watch", "--timeout", "30s"])
+        .await;
     assert_eq!(said.code, 4, "a person has to decide: {said:?}");
     assert_safe(&case, &load).await;
 }

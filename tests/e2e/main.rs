@@ -23,4 +23,5 @@ mod gateway;
 mod harness;
 mod objects;
 mod person;
+mod slack;
 mod turns;

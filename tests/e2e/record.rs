@@ -85,7 +85,10 @@ impl Seen {
 
     /// Every value that `read` took over the versions of an object, in order, repeats left out.
     pub fn values<T: PartialEq>(&self, kind: &str, name: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-        let of = self.history.iter().filter(|change| change.kind == kind && change.name == name);
+        let of = self
+            .history
+            .iter()
+            .filter(|change| change.kind == kind && change.name == name);
         let mut values: Vec<T> = of.filter_map(|change| read(change.object.as_ref()?)).collect();
         values.dedup();
         values
