@@ -10,6 +10,7 @@ demo: cluster-tools
 # Every test. The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
 test: cluster-tools
 	cargo test --lib --bins --examples --test it
+	cargo test --doc
 	RUST_TEST_THREADS=16 cargo test --test e2e
 
 # The pure core alone and the whole, both without warnings; the core must not be able to reach IO.
