@@ -347,7 +347,7 @@ impl Memory {
         (due > Instant::now()).then_some(due)
     }
 
-    /// Until when readings that decide nothing wait for the other metrics of their tick, so that one write carries them all. `None` when
+    /// Until when readings wait for the other metrics of their tick, so that one write carries them all. `None` when
     /// they need not wait, or have waited long enough.
     pub fn company_until(&self, subject: &Kick, deferrable: bool) -> Option<Instant> {
         let mut memory = self.lock();
