@@ -12,6 +12,7 @@
 mod canary;
 mod cli;
 mod cli_actions;
+mod crash;
 mod fake_api;
 mod gateway;
 mod lives;

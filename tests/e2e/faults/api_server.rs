@@ -94,8 +94,16 @@ async fn isolation(shop: &Shop) {
     let strategy = json!({"canary": {}});
     let mut unreadable = shop.plain_rollout("unreadable", "shop/web:v1", &strategy);
     unreadable["spec"]["replicas"] = json!("three");
-    let refused = shop.plain_rollout("refused", "shop/web:v1", &json!({"canary": {"steps": [{"setWeight": 700}]}}));
-    for document in [&unreadable, &refused, &shop.plain_rollout("good", "shop/web:v1", &strategy)] {
+    let refused = shop.plain_rollout(
+        "refused",
+        "shop/web:v1",
+        &json!({"canary": {"steps": [{"setWeight": 700}]}}),
+    );
+    for document in [
+        &unreadable,
+        &refused,
+        &shop.plain_rollout("good", "shop/web:v1", &strategy),
+    ] {
         shop.apply(document).await;
     }
     shop.healthy("good").await;

@@ -137,9 +137,7 @@ async fn canary(moment: Option<&Moment>) -> Outcome {
     let old = shop.get(ROLLOUT, "web").await.unwrap()["status"]["stableRS"].clone();
     let old = old.as_str().unwrap();
     let target = Target::Route("web".into());
-    let drive = world
-        .traffic
-        .drive(&space.client, &space.namespace, target, 50.0);
+    let drive = world.traffic.drive(&space.client, &space.namespace, target, 50.0);
     let load = drive.await.unwrap();
     let strike = async {
         if let Some(moment) = moment {

@@ -52,9 +52,7 @@ async fn handover(name: &str, end: fn(&mut Serin)) -> (Duration, Serin) {
         "a standby is ready, and only that"
     );
     let target = Target::Route("web".into());
-    let drive = world
-        .traffic
-        .drive(&space.client, &space.namespace, target, 50.0);
+    let drive = world.traffic.drive(&space.client, &space.namespace, target, 50.0);
     let load = drive.await.unwrap();
     shop.release("shop/web:v2").await;
     shop.first_seen(ROUTE, "the first weight", |route| canary_weight(route) > 0)
@@ -76,7 +74,10 @@ async fn holder_other_than(space: &Space, before: &str) -> String {
     let name = &format!("argo-rollouts-controller-lock-{}", space.namespace);
     eventually(Duration::from_secs(60), "a new leader", || async move {
         let lease = leases.get(name).await.map_err(|error| error.to_string())?;
-        let holder = lease.spec.and_then(|spec| spec.holder_identity).unwrap_or_default();
+        let holder = lease
+            .spec
+            .and_then(|spec| spec.holder_identity)
+            .unwrap_or_default();
         if holder.is_empty() || holder == before {
             Err(format!("held by {holder:?}"))
         } else {

@@ -40,7 +40,11 @@ async fn the_shipped_role_allows_what_is_used_and_nothing_else() {
     let shop = &shop;
     eventually(super::shop::LONG, "the old run is forgotten", || async move {
         let runs = shop.list(RUN).await.len();
-        if runs == 1 { Ok(()) } else { Err(format!("{runs} runs")) }
+        if runs == 1 {
+            Ok(())
+        } else {
+            Err(format!("{runs} runs"))
+        }
     })
     .await;
     check_endpoints(&serin, &space.namespace).await;
@@ -86,7 +90,12 @@ fn allowed() -> BTreeSet<Permission> {
 }
 
 fn product(verbs: &[String], resources: &[String]) -> Vec<(String, String)> {
-    let pairs = |verb: &String| resources.iter().map(|one| (verb.clone(), one.clone())).collect::<Vec<_>>();
+    let pairs = |verb: &String| {
+        resources
+            .iter()
+            .map(|one| (verb.clone(), one.clone()))
+            .collect::<Vec<_>>()
+    };
     verbs.iter().flat_map(pairs).collect()
 }
 
@@ -151,11 +160,11 @@ async fn errors_are_counted_by_category() {
     let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "none"},
         "spec": {"hard": {"count/replicasets.apps": "0"}}, "status": {"hard": {"count/replicasets.apps": "0"}}});
     shop.apply(&quota).await;
-    let set_status = kube::api::Patch::Merge(json!({"status": {
-        "hard": {"count/replicasets.apps": "0"}, "used": {"count/replicasets.apps": "0"}}}));
-    let quotas = shop.api(("v1", "ResourceQuota"));
-    let patched = quotas.patch_status("none", &kube::api::PatchParams::default(), &set_status);
-    patched.await.unwrap();
+    // What the quota controller would write, which this control plane does not run.
+    let counted = json!({"status": {
+        "hard": {"count/replicasets.apps": "0"}, "used": {"count/replicasets.apps": "0"}}});
+    let quotas = ("v1", "ResourceQuota");
+    shop.patch_status(quotas, "none", &counted).await;
     shop.apply(&shop.plain_rollout("web", "shop/web:v1", &json!({"canary": {}})))
         .await;
     let serin = &serin;
@@ -164,7 +173,10 @@ async fn errors_are_counted_by_category() {
         refused.filter(|count| *count >= 1.0).ok_or("not yet")
     })
     .await;
-    quotas.delete("none", &kube::api::DeleteParams::default()).await.unwrap();
+    shop.api(quotas)
+        .delete("none", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
     shop.healthy("web").await;
     assert!(shop.get(ROLLOUT, "web").await.is_ok());
 }

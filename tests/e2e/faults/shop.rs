@@ -62,7 +62,8 @@ impl Shop {
                 "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});
             self.apply(&service).await;
         }
-        self.apply(&route(&[("web-stable", 100), ("web-canary", 0)])).await;
+        self.apply(&route(&[("web-stable", 100), ("web-canary", 0)]))
+            .await;
         self.apply(&self.template(prometheus)).await;
         self.release("shop/web:v1").await;
         self.healthy("web").await;
@@ -128,11 +129,7 @@ impl Shop {
                 && status["stableRS"] == status["currentPodHash"]
                 && status["observedGeneration"] == rollout["metadata"]["generation"].to_string()
                 && status["replicas"] == rollout["spec"]["replicas"];
-            if settled {
-                Ok(())
-            } else {
-                Err(status.to_string())
-            }
+            if settled { Ok(()) } else { Err(status.to_string()) }
         })
         .await;
     }
@@ -148,11 +145,17 @@ impl Shop {
             }
         })
         .await;
-        let resume = Patch::Merge(json!({"status": {"pauseConditions": null}}));
+        let resume = json!({"status": {"pauseConditions": null}});
+        self.patch_status(ROLLOUT, "web", &resume).await;
+    }
+
+    pub async fn patch_status(&self, kind: (&str, &str), name: &str, patch: &Value) {
+        let params = PatchParams::default();
         let patched = self
-            .api(ROLLOUT)
-            .patch_status("web", &PatchParams::default(), &resume);
-        patched.await.unwrap();
+            .api(kind)
+            .patch_status(name, &params, &Patch::Merge(patch))
+            .await;
+        patched.unwrap();
     }
 
     /// Waits for the first state of any object of `kind` that satisfies `when`.
@@ -181,7 +184,9 @@ impl Shop {
 }
 
 pub fn paused(status: &Value) -> bool {
-    status["pauseConditions"].as_array().is_some_and(|all| !all.is_empty())
+    status["pauseConditions"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty())
 }
 
 /// The pod-template hash that a ReplicaSet or a Service's selector names.
@@ -203,7 +208,14 @@ pub fn canary_weight(route: &Value) -> i64 {
 fn mask(value: &mut Value, namespace: &str) {
     match value {
         Value::Object(members) => {
-            for own in ["uid", "resourceVersion", "managedFields", "generation", "clusterIP", "clusterIPs"] {
+            for own in [
+                "uid",
+                "resourceVersion",
+                "managedFields",
+                "generation",
+                "clusterIP",
+                "clusterIPs",
+            ] {
                 members.remove(own);
             }
             if let Some(Value::Array(conditions)) = members.get_mut("conditions") {
@@ -212,7 +224,9 @@ fn mask(value: &mut Value, namespace: &str) {
             members.values_mut().for_each(|member| mask(member, namespace));
         }
         Value::Array(items) => items.iter_mut().for_each(|item| mask(item, namespace)),
-        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => "a time".clone_into(text),
+        Value::String(text) if chrono::DateTime::parse_from_rfc3339(text).is_ok() => {
+            "a time".clone_into(text)
+        }
         Value::String(text) => *text = text.replace(namespace, "the namespace"),
         _ => {}
     }
@@ -220,7 +234,8 @@ fn mask(value: &mut Value, namespace: &str) {
 
 /// How many objects of a resource a user has made.
 pub fn created(audit: &[AuditEntry], user: &str, resource: &str) -> usize {
-    let made =
-        |one: &&AuditEntry| one.user == user && one.verb == "create" && one.resource == resource && one.code < 300;
+    let made = |one: &&AuditEntry| {
+        one.user == user && one.verb == "create" && one.resource == resource && one.code < 300
+    };
     audit.iter().filter(made).count()
 }

@@ -37,7 +37,9 @@ async fn a_hung_provider_makes_no_other_measurement_late() {
     let serin = &serin;
     eventually(LONG, "the hung measurements are under way", || async move {
         let flying = serin.metric("serin_measurements_in_flight").await;
-        flying.filter(|count| *count >= HUNG as f64).ok_or(flying.unwrap_or(0.0))
+        flying
+            .filter(|count| *count >= HUNG as f64)
+            .ok_or(flying.unwrap_or(0.0))
     })
     .await;
     shop.apply(&run(shop, "quick", &[metric("one", &world.prometheus.url())]))
@@ -66,17 +68,23 @@ async fn a_hung_provider_makes_no_other_measurement_late() {
         .delete("slow", &kube::api::DeleteParams::default())
         .await
         .unwrap();
-    eventually(Duration::from_secs(30), "nothing is measured any more", || async move {
-        let flying = serin.metric("serin_measurements_in_flight").await;
-        flying.filter(|count| *count == 0.0).ok_or(format!("{flying:?}"))
-    })
+    eventually(
+        Duration::from_secs(30),
+        "nothing is measured any more",
+        || async move {
+            let flying = serin.metric("serin_measurements_in_flight").await;
+            flying.filter(|count| *count == 0.0).ok_or(format!("{flying:?}"))
+        },
+    )
     .await;
     never_answers.abort();
 }
 
 /// Times at which the measurements of the first metric began.
 fn times(run: &Value) -> Vec<DateTime<Utc>> {
-    let measurements = run["status"]["metricResults"][0]["measurements"].as_array().unwrap();
+    let measurements = run["status"]["metricResults"][0]["measurements"]
+        .as_array()
+        .unwrap();
     let began = |one: &Value| one["startedAt"].as_str().unwrap().parse().unwrap();
     measurements.iter().map(began).collect()
 }
