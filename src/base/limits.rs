@@ -24,6 +24,11 @@ pub const PROBES_IN_FLIGHT_MAX: usize = 256;
 pub const PROBES_PER_HOST_MAX: usize = 64;
 /// Status writes that change nothing but replica counts are at most one per object in this time.
 pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
+/// How old a new Rollout must be before an object that it names and that does not exist makes it invalid: the manifests of one file
+/// are created one after the other, in the file's order.
+pub const REFERENCES_GRACE_SECONDS: i64 = 3;
+/// How long a reading that decides nothing waits for the other metrics of its tick, so that one write carries them all.
+pub const RUN_COMPANY_MS_MAX: u64 = 250;
 /// One write to the API server, retries not included.
 pub const WRITE_TIMEOUT_SECONDS: u64 = 15;
 /// Messages waiting for Slack. Progress beyond it is dropped; final outcomes are not.

@@ -21,6 +21,7 @@ use crate::api::strategy::CanaryStep;
 use crate::base::gotime::{human, parse_duration};
 use crate::base::names::pause;
 use crate::base::percent::IntOrString;
+use crate::plan::analysis::shown;
 use crate::plan::{Announcement, Moment};
 use blocks::Blocks;
 use chrono::TimeDelta;
@@ -52,6 +53,11 @@ pub struct Message {
 
 /// The message that tells `what`.
 pub fn message(what: &Announcement) -> Message {
+    let runs = what.runs.iter().map(shown).collect();
+    let what = &Announcement {
+        runs,
+        ..what.clone()
+    };
     let (icon, verb) = headline(what);
     let subject = format!("{verb}: {} {}", what.rollout, images::short(what));
     let mut blocks = Blocks::new(format!("{icon} {}", subject.trim_end()));

@@ -5,6 +5,8 @@
 
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{AnalysisRun, Measurement, MetricResult};
+use crate::plan::analysis::shown;
+use crate::plan::analysis::threshold::threshold;
 
 /// The suffix that makes a dry-run metric the baseline of another.
 const BASELINE_SUFFIX: &str = "-stable";
@@ -19,7 +21,7 @@ pub struct MetricLine {
     pub phase: String,
     /// The newest value; empty when there is none yet.
     pub value: String,
-    /// The conditions as written, for example `success if result[0] < 0.005`.
+    /// The conditions, for people, for example `must be < 0.005`.
     pub threshold: String,
     /// The newest value of the same metric for the stable version, where the analysis measures it.
     pub stable: Option<String>,
@@ -58,6 +60,7 @@ impl MetricLine {
 
 /// The metrics of a run in the order of its spec, baselines folded into the metric they belong to.
 pub fn lines(run: &AnalysisRun) -> Vec<MetricLine> {
+    let run = &shown(run);
     let metrics = run.spec.metrics.iter();
     let of_its_own = |metric: &&Metric| !is_baseline(run, &metric.name);
     metrics
@@ -78,7 +81,7 @@ fn line(run: &AnalysisRun, metric: &Metric) -> MetricLine {
         name: metric.name.clone(),
         phase: result.map(|result| result.phase.clone()).unwrap_or_default(),
         value: newest_value(measurements).unwrap_or_default(),
-        threshold: threshold(metric),
+        threshold: threshold(metric).to_string(),
         stable: stable.and_then(|result| newest_value(&result.measurements)),
         last: measurements[from..].iter().map(measured).collect(),
         message: result.map(|result| result.message.clone()).unwrap_or_default(),
@@ -120,21 +123,6 @@ fn measured(measurement: &Measurement) -> String {
         (true, false) => measurement.message.clone(),
         (true, true) => measurement.phase.clone(),
     }
-}
-
-fn threshold(metric: &Metric) -> String {
-    let part = |word: &str, condition: &Option<String>| {
-        let condition = condition
-            .as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty());
-        condition.map(|text| format!("{word} if {text}"))
-    };
-    let parts = [
-        part("success", &metric.success_condition),
-        part("failure", &metric.failure_condition),
-    ];
-    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// What decided an abort: the run and its metric.
@@ -198,11 +186,11 @@ pub mod tests {
     #[test]
     fn the_baseline_is_shown_beside_its_metric_and_not_alone() {
         let lines: Vec<String> = lines(&failed_run()).iter().map(MetricLine::text).collect();
-        let error_rate = "error-rate Failed: [0.083] (success if result[0] < 0.005, failure if result[0] >= 0.02), stable [0.002]";
+        let error_rate = "error-rate Failed: [0.083] (must be < 0.005, fails if >= 0.02), stable [0.002]";
         assert_eq!(
             lines,
             [
-                "latency Successful: [0.2] (success if result[0] < 0.5)",
+                "latency Successful: [0.2] (must be < 0.5)",
                 error_rate
             ]
         );
@@ -233,7 +221,7 @@ pub mod tests {
         run.status.metric_results.clear();
         assert_eq!(
             lines(&run)[0].text(),
-            "latency Pending: no value (success if result[0] < 0.5)"
+            "latency Pending: no value (must be < 0.5)"
         );
     }
 }

@@ -230,8 +230,8 @@ NAME                   KIND         STATUS        AGE  INFO
 │  ├──⧉ web-new        ReplicaSet   ✔ Healthy     60m  canary
 │  │  └──□ web-new-x   Pod          ✔ Running     60s  ready:1/1,restarts:2
 │  └──α web-5d-2-1     AnalysisRun  ✖ Failed           ✔ 6,✖ 1
-│     ├──∿ latency     Metric       ✔ Successful       value [0.2], success if result[0] < 0.5
-│     └──∿ error-rate  Metric       ✖ Failed           value [0.083], success if result[0] < 0.005, failure if result[0] >= 0.02, stable [0.002]
+│     ├──∿ latency     Metric       ✔ Successful       value [0.2], must be < 0.5
+│     └──∿ error-rate  Metric       ✖ Failed           value [0.083], must be < 0.005, fails if >= 0.02, stable [0.002]
 └──# revision:1
    └──⧉ web-old        ReplicaSet   ✔ Healthy     60m  stable";
         assert_eq!(text, want, "\n{text}");

@@ -11,5 +11,16 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod faults;
+mod case;
+mod manifests;
+mod record;
+
+mod analysis;
+mod basic;
+mod budget;
+//mod faults;
+mod gateway;
 mod harness;
+mod objects;
+mod person;
+mod turns;

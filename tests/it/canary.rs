@@ -193,6 +193,40 @@ fn a_promoted_update_ends_its_background_analysis() {
 }
 
 #[test]
+fn a_canary_replaces_a_deleted_stable_version_only_once_it_is_ready() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}]}));
+    release(&mut world, "bad");
+    let (stable, name) = (
+        world.rollout().status.stable_rs,
+        format!("web-{}", world.hash_of("v1").unwrap()),
+    );
+    world.objects.remove(&(Kind::ReplicaSet, name));
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"metadata": {"annotations": {"touched": "yes"}}}),
+        false,
+    );
+    run_for(&mut world, 10);
+    assert_eq!(
+        world.rollout().status.stable_rs,
+        stable,
+        "pods that are not ready are no stable version"
+    );
+    assert_eq!(size(&world, "bad"), 5, "the new version is all there is");
+}
+
+#[test]
+fn an_abort_works_although_a_template_is_gone() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}], "analysis": analysis()}));
+    release(&mut world, "v2");
+    world.objects.remove(&(Kind::AnalysisTemplate, "errors".into()));
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    run_for(&mut world, 5);
+    assert_eq!((size(&world, "v1"), size(&world, "v2")), (5, 0));
+}
+
+#[test]
 fn a_missing_template_is_named_before_anything_moves() {
     let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}]}));
     let strategy = json!({"canary": {"analysis": {"templates": [{"templateName": "nothing"}]}}});

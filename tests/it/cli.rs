@@ -124,7 +124,7 @@ fn a_degraded_rollout_is_3_and_names_the_metric_that_decided() {
     api.list("analysisruns", vec![failed_run()]);
     let stderr = "\
 rollout 'web' is degraded: RolloutAborted: error-rate
-decided by web-run: error-rate Failed: [0.09] (success if result[0] < 0.005), stable [0.001]
+decided by web-run: error-rate Failed: [0.09] (must be < 0.005), stable [0.001]
 last measurements: [0.08], [0.09]
 hint: to see more: serin get web -n shop; to try again: serin retry web -n shop";
     for line in ["status web", "status web --watch"] {
@@ -368,7 +368,7 @@ fn json_carries_what_a_pipeline_needs() {
         "step": {"index": 0, "count": 3}, "weight": {"desired": 0, "actual": 0, "max": 100},
         "images": [{"container": "app", "image": "app:2"}],
         "decidedBy": {"analysisRun": "web-run", "metric": "error-rate", "phase": "Failed", "value": "[0.09]",
-            "threshold": "success if result[0] < 0.005", "stable": "[0.001]", "lastMeasurements": ["[0.08]", "[0.09]"]},
+            "threshold": "must be < 0.005", "stable": "[0.001]", "lastMeasurements": ["[0.08]", "[0.09]"]},
     });
     assert_eq!(json_of(&output), want);
 }

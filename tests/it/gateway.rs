@@ -106,6 +106,22 @@ fn of(world: &World, tag: &str) -> ReplicaSet {
 }
 
 #[test]
+fn what_a_new_rollout_names_may_come_a_moment_after_it() {
+    let mut world = World::new();
+    world.put(Kind::Rollout, manifest(json!([{"setWeight": 5}])));
+    run_for(&mut world, 1);
+    assert_eq!((phase(&world).as_str(), world.writes.len()), ("", 0));
+    run_for(&mut world, 5);
+    let status = world.rollout().status;
+    assert_eq!(status.phase, "Degraded");
+    assert!(
+        status.message.contains("service \"web-stable\" not found"),
+        "{}",
+        status.message
+    );
+}
+
+#[test]
 fn a_good_release_is_promoted_weight_by_weight() {
     let mut world =
         world(json!([{"setWeight": 5}, {"pause": {"duration": 10}}, {"setWeight": 50}, {"pause": {}}]));

@@ -16,6 +16,7 @@ pub mod plane;
 pub mod pods;
 pub mod process;
 pub mod prometheus;
+pub mod serin;
 pub mod traffic;
 pub mod wait;
 pub mod world;

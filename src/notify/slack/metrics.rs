@@ -7,7 +7,9 @@ use super::text::{code, escape_clipped, number, one_line};
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{AnalysisRun, Measurement, MetricResult, completed};
 use crate::base::names::label;
+use crate::base::percent::IntOrString;
 use crate::plan::Announcement;
+use crate::plan::analysis::threshold::{Bound, Demand, Threshold, threshold as demands};
 
 /// Measurements of the deciding metric that are shown.
 const MEASUREMENTS_SHOWN_MAX: usize = 5;
@@ -122,10 +124,13 @@ fn line(run: &AnalysisRun, metric: &Metric) -> String {
     let unit = unit(&metric.name);
     let result = result_of(run, &metric.name);
     let phase = result.map_or("Pending", |result| result.phase.as_str());
+    let icon = match result {
+        Some(result) if cut_short(metric, result) => "⏹",
+        _ => icon(phase),
+    };
     let mut parts = vec![
         format!(
-            "{} {} {}",
-            icon(phase),
+            "{icon} {} {}",
             code(&metric.name, NAME_CHARS_MAX),
             latest(result, unit)
         ),
@@ -137,6 +142,15 @@ fn line(run: &AnalysisRun, metric: &Metric) -> String {
         parts.push("dry run".into());
     }
     parts.join(" · ")
+}
+
+/// Whether a metric was ended because another one decided, while its own last measurement was bad. Its phase is a success then.
+fn cut_short(metric: &Metric, result: &MetricResult) -> bool {
+    let planned = metric.count.as_ref().and_then(IntOrString::as_int);
+    let last = result.measurements.last().map(|last| last.phase.as_str());
+    result.phase == "Successful"
+        && last != Some("Successful")
+        && result.count.unwrap_or(0) < planned.unwrap_or(1)
 }
 
 fn icon(phase: &str) -> &'static str {
@@ -267,88 +281,26 @@ fn value(stored: &str, unit: &str) -> String {
 
 /// What the value must be, from the conditions.
 pub fn threshold(metric: &Metric, unit: &str) -> String {
-    let condition = |text: &Option<String>| {
-        text.as_deref()
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .map(str::to_owned)
-    };
-    let success = condition(&metric.success_condition).map(|text| match bounds(&text) {
-        Some(bounds) => format!("must be {}", spell(&bounds, unit)),
-        None => format!("must hold {}", code(&text, CONDITION_CHARS_MAX)),
+    let Threshold { must, fails } = demands(metric);
+    let must = must.map(|demand| match &demand {
+        Demand::Bounds(bounds) => format!("must be {}", spell(bounds, unit)),
+        Demand::Expression(text) => format!("must hold {}", code(text, CONDITION_CHARS_MAX)),
     });
-    let failure = condition(&metric.failure_condition).map(|text| match bounds(&text).as_deref() {
-        Some([bound]) if success.is_none() => format!("must be {}", spell(&[bound.opposite()], unit)),
-        Some(bounds) => format!("fails if {}", spell(bounds, unit)),
-        None => format!("fails if {}", code(&text, CONDITION_CHARS_MAX)),
+    let fails = fails.map(|demand| match &demand {
+        Demand::Bounds(bounds) => format!("fails if {}", spell(bounds, unit)),
+        Demand::Expression(text) => format!("fails if {}", code(text, CONDITION_CHARS_MAX)),
     });
-    match (success, failure) {
-        (Some(success), Some(failure)) => format!("{success}, {failure}"),
-        (Some(one), None) | (None, Some(one)) => one,
-        (None, None) => "no condition".into(),
-    }
-}
-
-/// One comparison of the measured value with a number.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Bound {
-    operator: &'static str,
-    limit: f64,
-}
-
-impl Bound {
-    fn opposite(self) -> Self {
-        let operator = match self.operator {
-            "<" => ">=",
-            "<=" => ">",
-            ">" => "<=",
-            ">=" => "<",
-            "==" => "!=",
-            _ => "==",
-        };
-        Self { operator, ..self }
+    let texts: Vec<String> = must.into_iter().chain(fails).collect();
+    if texts.is_empty() {
+        "no condition".into()
+    } else {
+        texts.join(", ")
     }
 }
 
 fn spell(bounds: &[Bound], unit: &str) -> String {
     let one = |bound: &Bound| code(&format!("{} {}{unit}", bound.operator, number(bound.limit)), 60);
     bounds.iter().map(one).collect::<Vec<_>>().join(" and ")
-}
-
-/// The comparisons of a condition that says nothing else. Parts that only demand that there is data are left out.
-fn bounds(condition: &str) -> Option<Vec<Bound>> {
-    let mut found = Vec::new();
-    for part in condition.split("&&") {
-        let part = part.split_whitespace().collect::<String>();
-        if !is_guard(&part) {
-            found.push(bound(&part)?);
-        }
-    }
-    (!found.is_empty()).then_some(found)
-}
-
-fn is_guard(part: &str) -> bool {
-    const GUARDS: [&str; 8] = [
-        "len(result)>0",
-        "len(result)!=0",
-        "len(result)>=1",
-        "len(result)==1",
-        "!isNaN(result[0])",
-        "!isInf(result[0])",
-        "!isNaN(result)",
-        "result!=nil",
-    ];
-    GUARDS.contains(&part)
-}
-
-fn bound(part: &str) -> Option<Bound> {
-    const SUBJECTS: [&str; 4] = ["asFloat(result[0])", "asFloat(result)", "result[0]", "result"];
-    let rest = SUBJECTS.iter().find_map(|subject| part.strip_prefix(subject))?;
-    let operator = ["<=", ">=", "==", "!=", "<", ">"]
-        .into_iter()
-        .find(|operator| rest.starts_with(operator))?;
-    let limit: f64 = rest[operator.len()..].parse().ok()?;
-    limit.is_finite().then_some(Bound { operator, limit })
 }
 
 #[cfg(test)]
@@ -382,6 +334,11 @@ mod tests {
             "result[0] > 5",
             "must be `&lt; 1`, fails if `&gt; 5`",
         );
+        check(
+            "len(result) == 1 && !isNaN(result[0]) && result[0] < 1",
+            "len(result) == 1 && !isNaN(result[0]) && result[0] >= 1",
+            "must be `&lt; 1`",
+        );
         check("all(result, # < 1)", "", "must hold `all(result, # &lt; 1)`");
         check(
             "len(result) == 0 || result[0] < 1",
@@ -390,6 +347,17 @@ mod tests {
         );
         check("result[0] < NaN", "", "must hold `result[0] &lt; NaN`");
         check(" ", "", "no condition");
+    }
+
+    #[test]
+    fn a_metric_that_was_cut_short_is_no_success() {
+        let run: AnalysisRun = serde_json::from_value(serde_json::json!({
+            "spec": {"metrics": [{"name": "p99-ms", "count": 10, "successCondition": "result[0] < 500"}]},
+            "status": {"metricResults": [{"name": "p99-ms", "phase": "Successful",
+                "count": 1, "failed": 1, "measurements": [{"phase": "Failed", "value": "[900]"}]}]}}))
+        .unwrap();
+        let line = of_run(&run, false).join("");
+        assert!(line.starts_with("⏹ `p99-ms` *900 ms*"), "{line}");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::Probe;
 use crate::api::analysis::{Arg, Metric, SecretKeyRef};
+use crate::api::analysis_run::AnalysisRun;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
@@ -116,6 +117,20 @@ impl Metric {
     }
 }
 
+/// The run with its arguments put into its metrics, as people want to read them. The tags of secrets stay, and so does a metric that
+/// cannot be filled in.
+pub fn shown(run: &AnalysisRun) -> AnalysisRun {
+    let mut shown = run.clone();
+    if let Ok(fillings) = Fillings::new(&run.spec.args) {
+        for metric in &mut shown.spec.metrics {
+            if let Ok(filled) = fillings.fill(metric) {
+                *metric = filled.metric;
+            }
+        }
+    }
+    shown
+}
+
 /// True when the text holds a tag, so that its value is not known yet.
 pub fn has_tag(text: &str) -> bool {
     text.contains("{{")
@@ -204,6 +219,34 @@ mod tests {
 
     fn query(metric: &Metric) -> String {
         metric.provider.prometheus.clone().unwrap().query
+    }
+
+    #[test]
+    fn people_read_conditions_with_their_arguments_and_without_secrets() {
+        let condition = |text: &str| Metric {
+            success_condition: Some(text.into()),
+            ..Metric::default()
+        };
+        let mut run = AnalysisRun::default();
+        run.spec.args = vec![arg("max", "0.005"), secret("token")];
+        run.spec.metrics = vec![
+            condition("result[0] < {{args.max}}"),
+            condition("result == '{{args.token}}'"),
+            condition("result < {{args.unknown}}"),
+        ];
+        let read = shown(&run);
+        let conditions: Vec<_> = read
+            .spec
+            .metrics
+            .iter()
+            .map(|one| one.success_condition.as_deref())
+            .collect();
+        let wanted = [
+            "result[0] < 0.005",
+            "result == '{{args.token}}'",
+            "result < {{args.unknown}}",
+        ];
+        assert_eq!(conditions, wanted.map(Some));
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub mod retention;
 pub mod rules;
 pub mod schedule;
 pub mod templates;
+pub mod threshold;
 pub mod validity;
 pub mod verdict;
 
@@ -36,7 +37,7 @@ use schedule::Next;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use args::fill_secrets;
+pub use args::{fill_secrets, shown};
 pub use build::{Name, Purpose, RunWanted, base_name, build_run, name_for, run_spec};
 pub use history::{History, runs_to_delete};
 pub use reference::validate_templates;

@@ -146,20 +146,43 @@ impl<'a> Draft<'a> {
 
     /// Adds a merge patch of an object that exists; joins the pending write of the same object where order allows.
     pub fn patch(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
-        let same = |action: &&mut Action| {
+        let same = |action: &Action| {
             action.kind == kind && action.key == key && matches!(action.verb, Verb::Create | Verb::Patch)
         };
-        match self.actions[self.barrier..].iter_mut().find(same) {
-            Some(action) if action.verb == Verb::Create => json::merge_apply(&mut action.body, &patch),
-            Some(action) => json::merge_patches(&mut action.body, &patch),
-            None => self.actions.push(Action {
+        let pending = self.actions[self.barrier..]
+            .iter()
+            .rposition(same)
+            .map(|at| at + self.barrier);
+        let Some(at) = pending else {
+            self.actions.push(Action {
                 verb: Verb::Patch,
                 kind,
                 key,
                 guard,
                 body: patch,
-            }),
+            });
+            return;
+        };
+        let overtakes = sizes(&patch) && self.actions[at + 1..].iter().any(|later| sizes(&later.body));
+        if overtakes && self.actions[at].verb == Verb::Patch && sizes(&self.actions[at].body) {
+            self.actions.push(Action {
+                verb: Verb::Patch,
+                kind,
+                key,
+                guard,
+                body: patch,
+            });
+            return;
         }
+        let mut action = self.actions.remove(at);
+        if action.verb == Verb::Create {
+            json::merge_apply(&mut action.body, &patch);
+        } else {
+            json::merge_patches(&mut action.body, &patch);
+        }
+        // A size must not come true before one that was decided earlier: together they would break the budget.
+        let at = if overtakes { self.actions.len() } else { at };
+        self.actions.insert(at, action);
     }
 
     pub fn create(&mut self, kind: Kind, key: Key, body: Value) {
@@ -219,6 +242,13 @@ impl<'a> Draft<'a> {
     pub fn actions_len(&self) -> usize {
         self.actions.len()
     }
+}
+
+/// Whether a write changes the number of pods.
+fn sizes(body: &Value) -> bool {
+    body.pointer("/spec/replicas")
+        .is_some_and(|replicas| *replicas != 0)
+        || body.pointer("/spec/replicas").is_some() && body.pointer("/spec/template").is_none()
 }
 
 /// The guard of an object as it was seen.

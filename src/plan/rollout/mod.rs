@@ -61,6 +61,13 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
     let mut problems = valid::own(seen);
     if problems.is_empty() {
         problems = valid::references(&draft);
+        if let Some(at) = valid::grace_until(&draft).filter(|_| !problems.is_empty()) {
+            return Plan {
+                wake_at: Some(at),
+                waiting_for: "what the new Rollout names".into(),
+                ..Plan::default()
+            };
+        }
     }
     if problems.is_empty() {
         prepare(&mut draft);

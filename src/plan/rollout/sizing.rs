@@ -16,7 +16,8 @@ pub fn of<'d>(draft: &'d Draft<'_>, weights: Option<(i32, i32)>) -> Sizing<'d> {
         steps: &canary.steps,
         step_index: status.current_step_index,
         aborted: status.abort,
-        full: status.promote_full || status.stable_rs.is_empty() || draft.fully_promoted(),
+        // Without a stable ReplicaSet the new version is all there is.
+        full: status.promote_full || roles.stable.is_none() || draft.fully_promoted(),
         routed: draft.routed(),
         weight_max: draft.weight_max(),
         min_pods: canary.min_pods_per_replica_set,

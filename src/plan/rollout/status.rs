@@ -87,7 +87,7 @@ pub fn count(draft: &Draft, status: &mut RolloutStatus) {
 fn promotion(draft: &Draft, status: &RolloutStatus, intent: &Intent) -> Option<String> {
     let roles = draft.roles();
     let new = roles.new?;
-    if roles.stable.is_none() {
+    if status.stable_rs.is_empty() {
         return Some("Initial deploy".into());
     }
     if intent.aborted(status) || !sizing::of(draft, None).ready_or_more(draft.counts(new)) {
@@ -95,6 +95,10 @@ fn promotion(draft: &Draft, status: &RolloutStatus, intent: &Intent) -> Option<S
     }
     if status.promote_full {
         return Some("Full promotion requested".into());
+    }
+    if roles.stable.is_none() {
+        // Somebody deleted the stable ReplicaSet: there is nothing left to go back to, but only ready pods take its place.
+        return Some("Stable ReplicaSet is gone".into());
     }
     if super::revision::within_rollback_window(draft) {
         return Some("Rollback within window".into());

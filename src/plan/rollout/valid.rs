@@ -3,12 +3,14 @@
 use crate::api::check::references::ServiceFound;
 use crate::api::check::{self, Problem};
 use crate::base::gotime::Time;
+use crate::base::limits;
 use crate::base::names::{annotation, condition, reason};
 use crate::plan::analysis::reference::validate_templates;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::{conditions, status, traffic};
 use crate::plan::{Answer, Note, Observed, Question};
 use crate::route::gateway_api::{self, Backends};
+use chrono::{DateTime, TimeDelta, Utc};
 
 const CANARY: &str = "spec.strategy.canary";
 
@@ -28,6 +30,10 @@ pub fn references(draft: &Draft) -> Vec<Problem> {
         problems.extend(service(draft, field, name));
     }
     problems.extend(routes(draft));
+    if draft.rollout.status.abort {
+        // An abort needs no analysis: a template that is gone must not keep the traffic on the canary.
+        return problems;
+    }
     let templates = validate_templates(&draft.rollout, &draft.seen.answers);
     problems.extend(
         templates
@@ -35,6 +41,14 @@ pub fn references(draft: &Draft) -> Vec<Problem> {
             .map(|(field, message)| Problem::new(field, message)),
     );
     problems
+}
+
+/// Until when a Rollout that was just created may wait for what it names, instead of being called invalid.
+pub fn grace_until(draft: &Draft) -> Option<DateTime<Utc>> {
+    let created = draft.rollout.metadata.creation_timestamp?.get();
+    let until = created + TimeDelta::seconds(limits::REFERENCES_GRACE_SECONDS);
+    let unseen = draft.rollout.status.observed_generation.is_empty();
+    (unseen && draft.now < until).then_some(until)
 }
 
 fn service(draft: &Draft, field: &str, name: &str) -> Vec<Problem> {
