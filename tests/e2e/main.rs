@@ -18,7 +18,7 @@ mod record;
 mod analysis;
 mod basic;
 mod budget;
-//mod faults;
+mod faults;
 mod gateway;
 mod harness;
 mod objects;
