@@ -232,7 +232,7 @@ fn measurement_text(run: &Value, metric: &str, measurement: &Value) -> String {
 fn number(value: &str) -> String {
     let plain = value.trim_matches(['[', ']']);
     match plain.parse::<f64>() {
-        Ok(number) if number == 0.0 => "0".to_owned(),
+        Ok(0.0) => "0".to_owned(),
         Ok(number) if number.abs() < 1.0 => format!("{number:.5}"),
         Ok(number) => format!("{number:.2}"),
         Err(_) => value.to_owned(),

@@ -17,7 +17,7 @@ use crate::support::pods::PodModel;
 use crate::support::pods::model::Pace as PodPace;
 use crate::support::process;
 use crate::support::prometheus::Prometheus;
-use crate::support::serin::{self, Options, Serin, USER, program};
+use crate::support::serin::{self, Options, Serin, program};
 use crate::support::traffic::Traffic;
 use crate::support::wait::within;
 use crate::tell::Tell;
@@ -73,10 +73,11 @@ impl Stage {
             ],
             ..Options::default()
         };
+        let user = options.user();
         let controller = Serin::start(&plane, &options).await?;
         let id = controller.id().unwrap_or_default();
         tell.line(&format!(
-            "serin controller runs as process {id}, with the rights of {USER} and no others"
+            "serin controller runs as process {id}, with the rights of {user} and no others"
         ));
         Ok(Self {
             controller,
@@ -161,7 +162,7 @@ impl Stage {
     /// Requests of the controller so far, and how many of them were writes.
     pub fn requests(&self) -> Result<(usize, usize)> {
         let audit = self.plane.audit()?;
-        let ours: Vec<_> = audit.iter().filter(|entry| entry.user == USER).collect();
+        let ours: Vec<_> = audit.iter().filter(|entry| entry.user == Options::default().user()).collect();
         Ok((ours.len(), ours.iter().filter(|entry| entry.is_write()).count()))
     }
 
@@ -170,7 +171,7 @@ impl Stage {
         let audit = self.plane.audit()?;
         let refused = audit
             .iter()
-            .filter(|entry| entry.user == USER && entry.code == 403);
+            .filter(|entry| entry.user == Options::default().user() && entry.code == 403);
         Ok(refused
             .map(|entry| format!("{} {}", entry.verb, entry.uri))
             .collect())
