@@ -161,7 +161,7 @@ impl Stage {
 
     /// Requests of the controller so far, and how many of them were writes.
     pub fn requests(&self) -> Result<(usize, usize)> {
-        let (audit, user) = (self.plane.audit()?, Options::default().user());
+        let audit = self.plane.audit()?;
         let ours: Vec<_> = audit
             .iter()
             .filter(|entry| entry.user == Options::default().user())
@@ -171,7 +171,7 @@ impl Stage {
 
     /// Requests of the controller that RBAC refused.
     pub fn forbidden(&self) -> Result<Vec<String>> {
-        let (audit, user) = (self.plane.audit()?, Options::default().user());
+        let audit = self.plane.audit()?;
         let refused = audit
             .iter()
             .filter(|entry| entry.user == Options::default().user() && entry.code == 403);
