@@ -359,7 +359,9 @@ impl Memory {
         }
         let pause = Duration::from_millis(limits::RUN_COMPANY_MS_MAX);
         let remembered = memory.entry(subject.clone()).or_default();
-        let due = *remembered.company_until.get_or_insert_with(|| Instant::now() + pause);
+        let due = *remembered
+            .company_until
+            .get_or_insert_with(|| Instant::now() + pause);
         if due > Instant::now() {
             return Some(due);
         }

@@ -162,7 +162,10 @@ impl Stage {
     /// Requests of the controller so far, and how many of them were writes.
     pub fn requests(&self) -> Result<(usize, usize)> {
         let audit = self.plane.audit()?;
-        let ours: Vec<_> = audit.iter().filter(|entry| entry.user == Options::default().user()).collect();
+        let ours: Vec<_> = audit
+            .iter()
+            .filter(|entry| entry.user == Options::default().user())
+            .collect();
         Ok((ours.len(), ours.iter().filter(|entry| entry.is_write()).count()))
     }
 

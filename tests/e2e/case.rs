@@ -47,6 +47,8 @@ impl From<Serin> for Controller {
 pub struct Said {
     pub code: i32,
     pub out: String,
+    /// Shown when an assertion fails.
+    #[expect(dead_code, reason = "read through Debug only")]
     pub err: String,
 }
 

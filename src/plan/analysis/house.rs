@@ -16,7 +16,9 @@ fn documents(yaml: &str) -> Vec<Value> {
 
 /// The Rollout among the documents of a file.
 fn rollout_of(yaml: &str) -> Value {
-    let found = documents(yaml).into_iter().find(|object| object["kind"] == "Rollout");
+    let found = documents(yaml)
+        .into_iter()
+        .find(|object| object["kind"] == "Rollout");
     found.unwrap()
 }
 
