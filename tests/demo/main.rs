@@ -8,11 +8,10 @@
     clippy::panic,
     clippy::disallowed_methods,
     clippy::print_stdout,
+    clippy::print_stderr,
     reason = "the stand-ins are test code, and the demo tells its story on the terminal"
 )]
 
-#[path = "../support/slack.rs"]
-mod slack;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -3,6 +3,8 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::cmp_owned,
+    clippy::semicolon_if_nothing_returned,
     clippy::panic,
     clippy::disallowed_methods,
     clippy::print_stderr,
