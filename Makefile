@@ -7,7 +7,7 @@ demo: cluster-tools
 	cargo build --quiet --bin serin
 	cargo run --quiet --example demo -- $(SERIN_DEMO_ARGS)
 
-# Every test, the end-to-end ones on a real control plane among them.
+# Every test. The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
 test: cluster-tools
 	cargo test --lib --bins --examples --test it
 	cargo test --doc

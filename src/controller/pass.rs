@@ -347,7 +347,7 @@ impl Memory {
         (due > Instant::now()).then_some(due)
     }
 
-    /// Until when readings that decide nothing wait for the other metrics of their tick, so that one write carries them all. `None` when
+    /// Until when readings wait for the other metrics of their tick, so that one write carries them all. `None` when
     /// they need not wait, or have waited long enough.
     pub fn company_until(&self, subject: &Kick, deferrable: bool) -> Option<Instant> {
         let mut memory = self.lock();
@@ -359,7 +359,9 @@ impl Memory {
         }
         let pause = Duration::from_millis(limits::RUN_COMPANY_MS_MAX);
         let remembered = memory.entry(subject.clone()).or_default();
-        let due = *remembered.company_until.get_or_insert_with(|| Instant::now() + pause);
+        let due = *remembered
+            .company_until
+            .get_or_insert_with(|| Instant::now() + pause);
         if due > Instant::now() {
             return Some(due);
         }

@@ -3,10 +3,15 @@
 //!
 //! Decides nothing about releases: it applies the files of `examples/`, watches, and compares.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "the stand-ins are test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the stand-ins are test code, and the demo tells its story on the terminal"
+)]
 
-#[path = "../support/slack.rs"]
-mod slack;
 #[path = "../support/mod.rs"]
 mod support;
 

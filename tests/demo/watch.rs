@@ -15,7 +15,7 @@ use serin::notify::slack::{Message, render_text};
 use tokio::task::JoinSet;
 
 use crate::scene::{Kind, Scene};
-use crate::slack::Slack;
+use crate::support::slack::Slack;
 use crate::support::wait::within;
 use crate::tell::Tell;
 

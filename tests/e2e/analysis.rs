@@ -9,7 +9,9 @@ use crate::support::prometheus::Prometheus;
 #[tokio::test]
 async fn prometheus_down_in_mid_window_aborts_at_the_error_limit() {
     let case = Case::new("down").await;
-    let mut prometheus = Prometheus::start(&[case.world.traffic.address()], &[]).await.unwrap();
+    let mut prometheus = Prometheus::start(&[case.world.traffic.address()], &[])
+        .await
+        .unwrap();
     let mut errors = metric("error-rate", "vector(0.001)", "0.005");
     errors["interval"] = json!("1s");
     errors["count"] = json!(100);
@@ -22,7 +24,12 @@ async fn prometheus_down_in_mid_window_aborts_at_the_error_limit() {
     case.release("v2").await;
     until_measured(&case, 2).await;
     prometheus.stop();
-    let web = case.until_phase("Degraded", "due to consecutiveErrors (2) > consecutiveErrorLimit (1)").await;
+    let web = case
+        .until_phase(
+            "Degraded",
+            "due to consecutiveErrors (2) > consecutiveErrorLimit (1)",
+        )
+        .await;
     assert_eq!(web["status"]["abort"], true, "{}", look(&web));
     let message = web["status"]["message"].as_str().unwrap();
     assert!(message.contains("refused"), "it says what was wrong: {message}");
@@ -34,8 +41,14 @@ async fn until_measured(case: &Case, count: usize) {
         .wait(crate::case::SOON, "measurements", |seen| {
             let runs = seen.all("AnalysisRun");
             let run = runs.first().ok_or("no run yet")?;
-            let done = run["status"]["metricResults"][0]["measurements"].as_array().map_or(0, Vec::len);
-            if done >= count { Ok(()) } else { Err(run["status"].to_string()) }
+            let done = run["status"]["metricResults"][0]["measurements"]
+                .as_array()
+                .map_or(0, Vec::len);
+            if done >= count {
+                Ok(())
+            } else {
+                Err(run["status"].to_string())
+            }
         })
         .await;
 }
@@ -51,7 +64,8 @@ async fn background(name: &str, query: &str) -> Case {
     watcher["startingStep"] = json!(2);
     let steps = json!([{"setWeight": 25}, {"pause": {"duration": "2s"}}, {"setWeight": 50}, {"pause": {"duration": "4s"}},
         {"setWeight": 75}, {"pause": {"duration": "1s"}}]);
-    case.apply([rollout(4, "v1", json!({"analysis": watcher, "steps": steps}))]).await;
+    case.apply([rollout(4, "v1", json!({"analysis": watcher, "steps": steps}))])
+        .await;
     case.until_healthy("v1").await;
     case.release("v2").await;
     case
@@ -63,7 +77,12 @@ fn first_run_at_step(case: &Case) -> Option<Value> {
         let mut step = None;
         for change in &seen.history {
             match change.kind {
-                "Rollout" => step = change.object.as_ref().map(|web| web["status"]["currentStepIndex"].clone()),
+                "Rollout" => {
+                    step = change
+                        .object
+                        .as_ref()
+                        .map(|web| web["status"]["currentStepIndex"].clone())
+                }
                 "AnalysisRun" => {
                     let run = change.object.as_ref()?;
                     return Some(json!([step, run["metadata"]["labels"]["rollout-type"]]));
@@ -82,7 +101,10 @@ async fn a_background_analysis_starts_at_its_step_and_ends_with_the_update() {
     let first = first_run_at_step(&case).expect("there was a run");
     assert_eq!(first[1], "Background");
     // The run and the status that names its step are two writes; either may be seen first.
-    assert!(first[0].as_i64().is_some_and(|step| (1..=3).contains(&step)), "{first}");
+    assert!(
+        first[0].as_i64().is_some_and(|step| (1..=3).contains(&step)),
+        "{first}"
+    );
     case.record
         .wait(crate::case::SOON, "the run ends", |seen| {
             let runs = seen.all("AnalysisRun");
@@ -97,9 +119,16 @@ async fn a_background_analysis_starts_at_its_step_and_ends_with_the_update() {
 #[tokio::test]
 async fn a_background_analysis_that_fails_aborts_in_the_middle_of_a_pause() {
     let case = background("background-bad", "vector(1)").await;
-    let web = case.until_phase("Degraded", "Background analysis phase error/failed").await;
+    let web = case
+        .until_phase("Degraded", "Background analysis phase error/failed")
+        .await;
     let step = web["status"]["currentStepIndex"].as_i64();
-    assert_eq!((step, web["status"]["abort"].as_bool()), (Some(0), Some(true)), "{}", look(&web));
+    assert_eq!(
+        (step, web["status"]["abort"].as_bool()),
+        (Some(0), Some(true)),
+        "{}",
+        look(&web)
+    );
     let most = case.record.look(|seen| {
         let of = seen.history.iter().filter(|change| change.kind == "ReplicaSet");
         let v2 = of.filter_map(|change| change.object.as_ref());
@@ -120,7 +149,9 @@ async fn a_condition_that_reads_past_the_end_of_no_data_is_an_error_and_never_a_
     case.apply([rollout(2, "v1", canary)]).await;
     case.until_healthy("v1").await;
     case.release("v2-silent").await;
-    let web = case.until_phase("Degraded", "consecutiveErrors (1) > consecutiveErrorLimit (0)").await;
+    let web = case
+        .until_phase("Degraded", "consecutiveErrors (1) > consecutiveErrorLimit (0)")
+        .await;
     assert_eq!(web["status"]["abort"], true, "{}", look(&web));
 }
 
@@ -128,17 +159,31 @@ async fn a_condition_that_reads_past_the_end_of_no_data_is_an_error_and_never_a_
 async fn the_shipped_template_judges_a_good_and_a_bad_release() {
     let case = Case::new("house").await;
     let rules = include_str!("../../examples/analysis/recording-rules.yaml");
-    let rules = rules.replace("5m", "10s").replace("interval: 15s", "interval: 1s");
-    let prometheus = Prometheus::start(&[case.world.traffic.address()], &[&rules]).await.unwrap();
-    case.space.apply(include_str!("../../examples/analysis/canary-vs-stable.yaml")).await;
+    let rules = rules
+        .replace("5m", "10s")
+        .replace("interval: 15s", "interval: 1s");
+    let prometheus = Prometheus::start(&[case.world.traffic.address()], &[&rules])
+        .await
+        .unwrap();
+    case.space
+        .apply(include_str!("../../examples/analysis/canary-vs-stable.yaml"))
+        .await;
     let mut house = json!({"templates": [{"templateName": "canary-vs-stable"}], "args": [
         {"name": "namespace", "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
         {"name": "canary-hash", "valueFrom": {"podTemplateHashValue": "Latest"}},
         {"name": "stable-hash", "valueFrom": {"podTemplateHashValue": "Stable"}}]});
-    let shorter = [("prometheus", prometheus.url()), ("window", "10s".into()), ("interval", "2s".into()),
-        ("count", "3".into()), ("initial-delay", "8s".into())];
+    let shorter = [
+        ("prometheus", prometheus.url()),
+        ("window", "10s".into()),
+        ("interval", "2s".into()),
+        ("count", "3".into()),
+        ("initial-delay", "8s".into()),
+    ];
     for (name, value) in shorter {
-        house["args"].as_array_mut().unwrap().push(json!({"name": name, "value": value}));
+        house["args"]
+            .as_array_mut()
+            .unwrap()
+            .push(json!({"name": name, "value": value}));
     }
     let steps = json!([{"setWeight": 20}, {"analysis": house}]);
     let canary = json!({"scaleDownDelaySeconds": 1, "abortScaleDownDelaySeconds": 1, "steps": steps});
@@ -150,7 +195,8 @@ async fn the_shipped_template_judges_a_good_and_a_bad_release() {
     case.release("v2").await;
     case.until_healthy("v2").await;
     case.release("v3-errors").await;
-    case.until_phase("Degraded", "assessed Failed due to failed").await;
+    case.until_phase("Degraded", "assessed Failed due to failed")
+        .await;
     let _ = service;
     assert_eq!(load.violations(&case.space.client).await.unwrap(), []);
 }

@@ -12,7 +12,15 @@ const ROLLOUT_WRITES_MAX: usize = 9;
 
 fn listing(entries: &[&AuditEntry]) -> String {
     let line = |one: &&AuditEntry| {
-        format!("{} {} {}/{} {} {}\n", one.at.format("%T%.3f"), one.verb, one.resource, one.subresource, one.name, one.code)
+        format!(
+            "{} {} {}/{} {} {}\n",
+            one.at.format("%T%.3f"),
+            one.verb,
+            one.resource,
+            one.subresource,
+            one.name,
+            one.code
+        )
     };
     entries.iter().map(line).collect()
 }
@@ -31,20 +39,42 @@ async fn a_canary_stays_within_its_budget_of_requests() {
     case.record
         .wait(crate::case::SOON, "the last pods go", |seen| {
             let left = seen.pods_of("v1");
-            if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+            if left.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{left:?}"))
+            }
         })
         .await;
     // A final write of counters may wait for company for some seconds; it belongs to the bill.
-    let quiet = async || case.record.until(std::time::Duration::from_secs(7), |_| Err::<(), _>(String::new())).await;
+    let quiet = async || {
+        case.record
+            .until(std::time::Duration::from_secs(7), |_| Err::<(), _>(String::new()))
+            .await
+    };
     let _over = quiet().await;
     let all = case.world.plane.audit().unwrap();
-    let ours: Vec<&AuditEntry> =
-        all.iter().filter(|one| one.user == user && one.at >= begin && one.resource != "leases").collect();
-    let reads: Vec<_> = ours.iter().copied().filter(|one| matches!(one.verb.as_str(), "get" | "list")).collect();
-    assert!(reads.is_empty(), "GET or LIST outside start-up:\n{}", listing(&reads));
+    let ours: Vec<&AuditEntry> = all
+        .iter()
+        .filter(|one| one.user == user && one.at >= begin && one.resource != "leases")
+        .collect();
+    let reads: Vec<_> = ours
+        .iter()
+        .copied()
+        .filter(|one| matches!(one.verb.as_str(), "get" | "list"))
+        .collect();
+    assert!(
+        reads.is_empty(),
+        "GET or LIST outside start-up:\n{}",
+        listing(&reads)
+    );
     let calls: Vec<_> = ours.iter().copied().filter(|one| one.verb != "watch").collect();
     let of_rollouts = calls.iter().filter(|one| one.resource == "rollouts").count();
-    assert!(calls.iter().all(|one| one.code < 300), "refused:\n{}", listing(&calls));
+    assert!(
+        calls.iter().all(|one| one.code < 300),
+        "refused:\n{}",
+        listing(&calls)
+    );
     assert!(
         calls.len() <= REQUESTS_MAX && of_rollouts <= ROLLOUT_WRITES_MAX,
         "{} requests, {of_rollouts} of them to Rollouts:\n{}",

@@ -15,6 +15,7 @@ use tokio::process::Command;
 use crate::record::Record;
 use crate::support::serin::{self, Options, Serin, program};
 use crate::support::traffic::{Load, Target};
+use crate::support::wait::eventually;
 use crate::support::world::{Space, World, world};
 
 /// The deadline of what takes a few seconds on an idle machine; test machines are shared.
@@ -46,6 +47,8 @@ impl From<Serin> for Controller {
 pub struct Said {
     pub code: i32,
     pub out: String,
+    /// Shown when an assertion fails.
+    #[expect(dead_code, reason = "read through Debug only")]
     pub err: String,
 }
 
@@ -116,7 +119,9 @@ impl Case {
             prometheus: Some(world.prometheus.url()),
             ..Options::default()
         };
-        serin::install_namespaced(&world.plane, &space.namespace).await.unwrap();
+        serin::install_namespaced(&world.plane, &space.namespace)
+            .await
+            .unwrap();
         let serin = Serin::start(&world.plane, &options).await.unwrap();
         Self::with(space, world, options, serin.into())
     }
@@ -171,18 +176,20 @@ impl Case {
             .await;
     }
 
-    /// Requests through the HTTPRoute `web`.
+    /// Lets requests flow through the HTTPRoute `web`, and waits until Prometheus knows the present version by them.
     pub async fn drive_route(&self) -> Load {
-        self.drive(Target::Route("web".into())).await
-    }
-
-    async fn drive(&self, target: Target) -> Load {
         let (client, namespace) = (&self.space.client, &self.space.namespace);
-        self.world
-            .traffic
-            .drive(client, namespace, target, 1_000.0)
-            .await
-            .unwrap()
+        let target = Target::Route("web".into());
+        let driven = self.world.traffic.drive(client, namespace, target, 1_000.0).await;
+        let query = &format!(r#"sum(rate(http_requests_total{{namespace="{namespace}"}}[5s]))"#);
+        eventually(SOON, "Prometheus sees the traffic", || async move {
+            match self.world.prometheus.value(query).await {
+                Ok(Some(rate)) if rate > 500.0 => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        driven.unwrap()
     }
 
     /// Waits until the Rollout `web` looks as `check` wants it; `Err` says what is still missing.

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::case::{Case, SOON, look};
 use crate::manifests::{analysis, error_rate, metric, p99_ms, routed, template};
+use crate::record::Seen;
 use crate::support::traffic::Load;
 use crate::support::wait::eventually;
 
@@ -17,7 +18,7 @@ async fn released(case: &Case, canary: Value) -> Load {
     let errors = metric("error-rate", &error_rate("canary"), "0.005");
     let slow = metric("p99-latency-ms", &p99_ms("canary"), "500");
     let mut baseline = metric("error-rate-stable", &error_rate("stable"), "1");
-    baseline["failureLimit"] = json!(100);
+    baseline["failureLimit"] = json!(4);
     case.apply([template("house", &[errors, slow, baseline])]).await;
     case.apply(routed(4, "v1", &case.space.namespace, canary)).await;
     case.until_healthy("v1").await;
@@ -32,10 +33,17 @@ fn steps() -> Value {
 
 /// The canary's weights as the route had them, one after the other.
 fn weights(case: &Case) -> Vec<i64> {
-    case.record.values("HTTPRoute", "web", |route| {
+    case.record.look(weights_seen)
+}
+
+fn weights_seen(seen: &Seen) -> Vec<i64> {
+    seen.values("HTTPRoute", "web", |route| {
         let backends = route["spec"]["rules"][0]["backendRefs"].as_array()?;
         let of = |name: &str| backends.iter().find(|one| one["name"] == name);
-        let (canary, stable) = (of("web-canary")?["weight"].as_i64()?, of("web-stable")?["weight"].as_i64()?);
+        let (canary, stable) = (
+            of("web-canary")?["weight"].as_i64()?,
+            of("web-stable")?["weight"].as_i64()?,
+        );
         assert_eq!(canary + stable, 100, "{route}");
         Some(canary)
     })
@@ -53,42 +61,74 @@ async fn a_good_release_is_promoted_through_the_weights() {
     case.release("v2").await;
     case.until_healthy("v2").await;
     let promoted_at = Instant::now();
-    assert_eq!(weights(&case), [0, 5, 50, 100, 0], "through 100 % to the new stable");
-    assert_eq!(wanted(&case, "v1"), Some(4), "stable's pods stay for scaleDownDelaySeconds");
+    let through = [0, 5, 50, 100, 0];
+    case.record
+        .wait(
+            SOON,
+            "through 100 % to the new stable",
+            |seen| match weights_seen(seen) {
+                all if all == through => Ok(()),
+                other => Err(format!("{other:?}")),
+            },
+        )
+        .await;
+    assert_eq!(
+        wanted(&case, "v1"),
+        Some(4),
+        "stable's pods stay for scaleDownDelaySeconds"
+    );
     case.record
         .wait(SOON, "v1 is scaled down", |seen| {
             let set = seen.set_of("v1").ok_or("no set")?;
-            if set["spec"]["replicas"] == 0 { Ok(()) } else { Err(set["spec"]["replicas"].to_string()) }
+            if set["spec"]["replicas"] == 0 {
+                Ok(())
+            } else {
+                Err(set["spec"]["replicas"].to_string())
+            }
         })
         .await;
-    assert!(promoted_at.elapsed() > Duration::from_secs(1), "{:?}", promoted_at.elapsed());
+    assert!(
+        promoted_at.elapsed() > Duration::from_secs(1),
+        "{:?}",
+        promoted_at.elapsed()
+    );
     assert_safe(&case, &load).await;
-    let run = case.record.look(|seen| seen.all("AnalysisRun").into_iter().cloned().collect::<Vec<_>>());
+    let run = case
+        .record
+        .look(|seen| seen.all("AnalysisRun").into_iter().cloned().collect::<Vec<_>>());
     assert_eq!(run.len(), 1, "{run:?}");
     let results = run[0]["status"]["metricResults"].as_array().unwrap();
-    let counts: Vec<_> = results.iter().map(|result| (&result["name"], &result["successful"])).collect();
+    let counts: Vec<_> = results
+        .iter()
+        .map(|result| (&result["name"], &result["successful"]))
+        .collect();
     for (name, count) in &counts {
-        assert_eq!(**count, 3, "{name}: {counts:?}");
+        assert!(count.as_i64() >= Some(2), "{name}: {counts:?}");
     }
     assert_eq!(run[0]["status"]["phase"], "Successful");
 }
 
 fn wanted(case: &Case, tag: &str) -> Option<i64> {
-    case.record.look(|seen| seen.set_of(tag)?["spec"]["replicas"].as_i64())
+    case.record
+        .look(|seen| seen.set_of(tag)?["spec"]["replicas"].as_i64())
 }
 
 /// What every abort must come to: no weight, no canary pods, stable untouched.
-async fn assert_aborted(case: &Case, load: &Load, tag: &str) {
+async fn assert_aborted(case: &Case, load: &Load, tag: &str, replicas: i64) {
     case.until_phase("Degraded", "").await;
     case.record
         .wait(SOON, "the canary is scaled down", |seen| {
             let left = seen.pods_of(tag);
             let set = seen.set_of(tag).ok_or("no set")?;
-            if set["spec"]["replicas"] == 0 && left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+            if set["spec"]["replicas"] == 0 && left.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{left:?}"))
+            }
         })
         .await;
     assert_eq!(weights(case).last(), Some(&0));
-    assert_eq!(wanted(case, "v1"), Some(4));
+    assert_eq!(wanted(case, "v1"), Some(replicas));
     assert_safe(case, load).await;
 }
 
@@ -97,9 +137,11 @@ async fn a_release_with_server_errors_is_aborted() {
     let case = Case::new("errors").await;
     let load = released(&case, steps()).await;
     case.release("v3-errors").await;
-    let web = case.until_phase("Degraded", "Metric \"error-rate\" assessed Failed").await;
+    let web = case
+        .until_phase("Degraded", "Metric \"error-rate\" assessed Failed")
+        .await;
     assert_eq!(web["status"]["abort"], true, "{}", look(&web));
-    assert_aborted(&case, &load, "v3-errors").await;
+    assert_aborted(&case, &load, "v3-errors", 4).await;
     assert_eq!(weights(&case), [0, 5, 0], "the canary never got more than 5 %");
 }
 
@@ -108,8 +150,9 @@ async fn a_slow_release_is_aborted() {
     let case = Case::new("slow").await;
     let load = released(&case, steps()).await;
     case.release("v4-slow").await;
-    case.until_phase("Degraded", "Metric \"p99-latency-ms\" assessed Failed").await;
-    assert_aborted(&case, &load, "v4-slow").await;
+    case.until_phase("Degraded", "Metric \"p99-latency-ms\" assessed Failed")
+        .await;
+    assert_aborted(&case, &load, "v4-slow", 4).await;
 }
 
 #[tokio::test]
@@ -128,9 +171,11 @@ async fn an_abort_follows_the_first_bad_value_within_one_interval() {
     let load = case.drive_route().await;
     case.release("v2-errors").await;
     let web = case
-        .until("the new version has a hash", |web| match &web["status"]["currentPodHash"] {
-            Value::String(hash) if web["status"]["stableRS"] != hash.as_str() => Ok(()),
-            _ => Err(look(web)),
+        .until("the new version has a hash", |web| {
+            match &web["status"]["currentPodHash"] {
+                Value::String(hash) if web["status"]["stableRS"] != hash.as_str() => Ok(()),
+                _ => Err(look(web)),
+            }
         })
         .await;
     let hash = web["status"]["currentPodHash"].as_str().unwrap();
@@ -146,26 +191,19 @@ async fn an_abort_follows_the_first_bad_value_within_one_interval() {
     })
     .await;
     let visible = Instant::now();
-    case.until("the update is aborted", |web| match web["status"]["abort"] == true {
-        true => Ok(()),
-        false => Err(look(web)),
+    case.until("the update is aborted", |web| {
+        match web["status"]["abort"] == true {
+            true => Ok(()),
+            false => Err(look(web)),
+        }
     })
     .await;
     let took = visible.elapsed();
-    assert!(took <= interval + SLACK, "aborted {took:?} after the bad value was visible");
-    assert_aborted_small(&case, &load).await;
-}
-
-async fn assert_aborted_small(case: &Case, load: &Load) {
-    case.record
-        .wait(SOON, "no weight on the canary", |_| Ok::<_, String>(()))
-        .await;
-    case.until("the route is back on stable", |_| match weights(case).last() {
-        Some(0) => Ok(()),
-        other => Err(format!("{other:?}")),
-    })
-    .await;
-    assert_safe(case, load).await;
+    assert!(
+        took <= interval + SLACK,
+        "aborted {took:?} after the bad value was visible"
+    );
+    assert_aborted(&case, &load, "v2-errors", 2).await;
 }
 
 #[tokio::test]
@@ -183,7 +221,9 @@ async fn a_release_without_data_is_never_promoted() {
     let web = case.until_phase("Paused", "InconclusiveAnalysisRun").await;
     assert_eq!(web["status"]["currentStepIndex"], 1, "{}", look(&web));
     assert_eq!(weights(&case), [0, 5]);
-    let said = case.serin(&["status", "web", "--watch", "--timeout", "30s"]).await;
+    let said = case
+        .serin(&["status", "web", "--watch", "--timeout", "30s"])
+        .await;
     assert_eq!(said.code, 4, "a person has to decide: {said:?}");
     assert_safe(&case, &load).await;
 }

@@ -3,8 +3,11 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::cmp_owned,
+    clippy::semicolon_if_nothing_returned,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "a failed test panics, and tests have deadlines"
 )]
 
@@ -23,4 +26,5 @@ mod gateway;
 mod harness;
 mod objects;
 mod person;
+mod slack;
 mod turns;

@@ -22,8 +22,15 @@ async fn at_pause(name: &str, extra: Value) -> Case {
 async fn until_pods(case: &Case, tags: &[(&str, usize)]) {
     case.record
         .wait(SOON, &format!("pods {tags:?}"), |seen| {
-            let found: Vec<_> = tags.iter().map(|(tag, _)| (*tag, seen.pods_of(tag).len())).collect();
-            if found == tags { Ok(()) } else { Err(format!("{found:?}")) }
+            let found: Vec<_> = tags
+                .iter()
+                .map(|(tag, _)| (*tag, seen.pods_of(tag).len()))
+                .collect();
+            if found == tags {
+                Ok(())
+            } else {
+                Err(format!("{found:?}"))
+            }
         })
         .await;
 }
@@ -36,7 +43,10 @@ async fn going_back_to_stable_skips_all_steps() {
     case.until_healthy("v1").await;
     until_pods(&case, &[("v1", 4), ("v2", 0)]).await;
     let after = case.record.look(|seen| seen.pods_of("v1"));
-    assert!(before.iter().all(|pod| after.contains(pod)), "no pod of stable was replaced: {before:?} {after:?}");
+    assert!(
+        before.iter().all(|pod| after.contains(pod)),
+        "no pod of stable was replaced: {before:?} {after:?}"
+    );
 }
 
 #[tokio::test]
@@ -46,7 +56,11 @@ async fn a_newer_template_takes_the_place_of_the_canary() {
     case.until("v3 is the canary at its first pause", |web| {
         let newest = web["metadata"]["annotations"]["rollout.argoproj.io/revision"] == "3";
         let paused = web["status"]["pauseConditions"].is_array();
-        if newest && paused && crate::case::current(web) { Ok(()) } else { Err(look(web)) }
+        if newest && paused && crate::case::current(web) {
+            Ok(())
+        } else {
+            Err(look(web))
+        }
     })
     .await;
     until_pods(&case, &[("v1", 2), ("v2", 0), ("v3", 2)]).await;
@@ -58,15 +72,27 @@ async fn a_newer_template_takes_the_place_of_the_canary() {
 async fn scaling_in_the_middle_keeps_step_and_share() {
     let case = at_pause("scaled", json!({})).await;
     let namespace = case.space.namespace.as_str();
-    let said = case.world.plane.kubectl(&["scale", "rollout/web", "--replicas=8", "-n", namespace]).await.unwrap();
+    let said = case
+        .world
+        .plane
+        .kubectl(&["scale", "rollout/web", "--replicas=8", "-n", namespace])
+        .await
+        .unwrap();
     assert!(said.status.success(), "{said:?}");
     until_pods(&case, &[("v1", 4), ("v2", 4)]).await;
     let web = case.until("the counts", |web| {
         let status = &web["status"];
-        if status["HPAReplicas"] == 8 && status["availableReplicas"] == 8 { Ok(()) } else { Err(look(web)) }
+        if status["HPAReplicas"] == 8 && status["availableReplicas"] == 8 {
+            Ok(())
+        } else {
+            Err(look(web))
+        }
     });
     let web = web.await;
-    assert_eq!((&web["status"]["currentStepIndex"], &web["status"]["selector"]), (&json!(1), &json!("app=web")));
+    assert_eq!(
+        (&web["status"]["currentStepIndex"], &web["status"]["selector"]),
+        (&json!(1), &json!("app=web"))
+    );
     case.patch(json!({"spec": {"replicas": 2}})).await;
     until_pods(&case, &[("v1", 1), ("v2", 1)]).await;
 }
