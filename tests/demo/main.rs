@@ -5,21 +5,16 @@
 
 #![allow(
     clippy::unwrap_used,
-<<<<<<< HEAD
     clippy::expect_used,
-=======
->>>>>>> main
     clippy::panic,
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::print_stderr,
-<<<<<<< HEAD
     reason = "the stand-ins are test code, and the demo lives in real time and on the terminal"
-=======
-    reason = "the stand-ins are test code, and the demo tells its story on the terminal"
->>>>>>> main
 )]
 
+#[path = "../support/slack.rs"]
+mod slack;
 #[path = "../support/mod.rs"]
 mod support;
 
