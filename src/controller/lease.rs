@@ -129,7 +129,7 @@ impl Elector {
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                () = sleep(Duration::from_secs(limits::LEASE_RETRY_SECONDS)) => {}
+                () = sleep(self.pause()) => {}
             }
             self.leadership.check();
         }
@@ -154,6 +154,18 @@ impl Elector {
             Ok(_) => tracing::info!("gave the lead back"),
             Err(error) => tracing::warn!("the lead was not given back: {error}"),
         }
+    }
+
+    /// Until the next attempt. A standby looks again at the very moment at which the Lease will be stale, not up to a pause later.
+    fn pause(&self) -> Duration {
+        let retry = Duration::from_secs(limits::LEASE_RETRY_SECONDS);
+        let Some((lease, since)) = self.seen.as_ref().filter(|_| !self.leadership.leads_now()) else {
+            return retry;
+        };
+        let seconds = u64::try_from(Record::from_json(lease).seconds).unwrap_or_default();
+        let left = Duration::from_secs(seconds).checked_sub(since.elapsed());
+        left.filter(|left| !left.is_zero())
+            .map_or(retry, |left| left.min(retry))
     }
 
     /// One look and one claim. A leader renews with what it wrote last, without a look.

@@ -9,6 +9,7 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use crate::manifests::{self, Pace};
+use crate::slack::Slack;
 use crate::support::audit;
 use crate::support::manifest::apply_one;
 use crate::support::plane::{self, Plane};
@@ -17,7 +18,6 @@ use crate::support::pods::model::Pace as PodPace;
 use crate::support::process;
 use crate::support::prometheus::Prometheus;
 use crate::support::serin::{self, Options, Serin, program};
-use crate::support::slack::Slack;
 use crate::support::traffic::Traffic;
 use crate::support::wait::within;
 use crate::tell::Tell;
@@ -161,20 +161,17 @@ impl Stage {
 
     /// Requests of the controller so far, and how many of them were writes.
     pub fn requests(&self) -> Result<(usize, usize)> {
-        let audit = self.plane.audit()?;
-        let ours: Vec<_> = audit
-            .iter()
-            .filter(|entry| entry.user == Options::default().user())
-            .collect();
+        let (audit, user) = (self.plane.audit()?, Options::default().user());
+        let ours: Vec<_> = audit.iter().filter(|entry| entry.user == user).collect();
         Ok((ours.len(), ours.iter().filter(|entry| entry.is_write()).count()))
     }
 
     /// Requests of the controller that RBAC refused.
     pub fn forbidden(&self) -> Result<Vec<String>> {
-        let audit = self.plane.audit()?;
+        let (audit, user) = (self.plane.audit()?, Options::default().user());
         let refused = audit
             .iter()
-            .filter(|entry| entry.user == Options::default().user() && entry.code == 403);
+            .filter(|entry| entry.user == user && entry.code == 403);
         Ok(refused
             .map(|entry| format!("{} {}", entry.verb, entry.uri))
             .collect())

@@ -104,6 +104,30 @@ async fn leads_after(replica: &Replica) -> u64 {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_takeover_takes_no_longer_than_the_lease_and_one_pause() {
+    let check = async |looks: u64, dies: u64| {
+        let store = Store::default();
+        let first = replica(&store, "first");
+        leads_after(&first).await;
+        sleep(Duration::from_millis(looks)).await;
+        let second = replica(&store, "second");
+        sleep(Duration::from_millis(60_000 + dies - looks)).await;
+        let died = Instant::now();
+        first.stop.cancel();
+        leads_after(&second).await;
+        let took = died.elapsed();
+        second.stop.cancel();
+        assert!(took <= Duration::from_millis(17_010), "{looks} {dies}: {took:?}");
+    };
+    // Whenever the standby happens to look, and the leader to die, after a renewal.
+    for looks in (0..2_000).step_by(200) {
+        for dies in (10..2_000).step_by(200) {
+            check(looks, dies).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_leads_and_the_other_takes_over_when_its_lease_is_stale() {
     let store = Store::default();
     let first = replica(&store, "first");

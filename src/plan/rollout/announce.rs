@@ -145,10 +145,15 @@ fn weight(draft: &Draft) -> i32 {
         .replica_sets
         .iter()
         .find(|set| set.hash() == draft.new_hash);
-    let all: i32 = draft.seen.replica_sets.iter().map(|set| set.available).sum();
-    if all == 0 {
-        0
-    } else {
-        of_new.map_or(0, |set| set.available) * draft.weight_max() / all
-    }
+    let all: i64 = draft
+        .seen
+        .replica_sets
+        .iter()
+        .map(|set| i64::from(set.available))
+        .sum();
+    let mine = of_new.map_or(0, |set| i64::from(set.available));
+    let share = (mine * i64::from(draft.weight_max())).checked_div(all);
+    share
+        .and_then(|share| i32::try_from(share).ok())
+        .unwrap_or_default()
 }

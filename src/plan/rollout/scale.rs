@@ -61,7 +61,8 @@ impl Sizing<'_> {
                 .unwrap_or(0)
                 .max(0)
         };
-        let surge = read(self.max_surge, Round::Up);
+        // "As many as you like" is a number too, and the sum of both must stay one.
+        let surge = read(self.max_surge, Round::Up).min(i32::MAX - self.replicas.max(0));
         let mut unavailable = read(self.max_unavailable, Round::Down);
         if surge == 0 && unavailable == 0 {
             unavailable = 1;

@@ -133,3 +133,31 @@ fn a_tie_with_all_pods_takes_the_lower_neighbour() {
     assert!(no_split_wins(&sizing));
     assert_eq!(sizing.now(), Sizes { new: 9, stable: 1 });
 }
+
+#[test]
+fn a_surge_without_bound_overflows_nothing() {
+    let (without_bound, none) = (IntOrString::Int(i32::MAX), IntOrString::Int(0));
+    let counts = |desired| {
+        Some(Counts {
+            desired,
+            current: desired,
+            available: desired,
+        })
+    };
+    let steps = [CanaryStep {
+        set_weight: Some(50),
+        ..CanaryStep::default()
+    }];
+    let sizing = Sizing {
+        replicas: 4,
+        max_surge: Some(&without_bound),
+        max_unavailable: Some(&none),
+        steps: &steps,
+        step_index: Some(0),
+        weight_max: 100,
+        new: counts(0),
+        stable: counts(4),
+        ..Sizing::default()
+    };
+    assert_eq!(sizing.now(), Sizes { new: 2, stable: 4 });
+}

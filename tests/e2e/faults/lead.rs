@@ -13,9 +13,9 @@ use crate::support::wait::eventually;
 use crate::support::world::{Space, World, world};
 
 /// The lease's 15 s and one attempt; the rest is for a busy machine.
-const AFTER_CRASH: Duration = Duration::from_secs(17 + 4);
+const AFTER_CRASH: Duration = Duration::from_secs(17 + 8);
 /// One attempt every 2 s; the rest is for a busy machine.
-const AFTER_FAREWELL: Duration = Duration::from_secs(3 + 4);
+const AFTER_FAREWELL: Duration = Duration::from_secs(3 + 6);
 
 #[tokio::test]
 async fn a_standby_takes_over_when_the_leaders_lease_runs_out() {
