@@ -13,8 +13,6 @@
     reason = "the stand-ins are test code, and the demo lives in real time and on the terminal"
 )]
 
-#[path = "../support/slack.rs"]
-mod slack;
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -9,7 +9,6 @@ use kube::Client;
 use serde_json::{Value, json};
 
 use crate::manifests::{self, Pace};
-use crate::slack::Slack;
 use crate::support::audit;
 use crate::support::manifest::apply_one;
 use crate::support::plane::{self, Plane};
@@ -18,6 +17,7 @@ use crate::support::pods::model::Pace as PodPace;
 use crate::support::process;
 use crate::support::prometheus::Prometheus;
 use crate::support::serin::{self, Options, Serin, program};
+use crate::support::slack::Slack;
 use crate::support::traffic::Traffic;
 use crate::support::wait::within;
 use crate::tell::Tell;
