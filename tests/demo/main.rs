@@ -5,11 +5,12 @@
 
 #![allow(
     clippy::unwrap_used,
+    clippy::expect_used,
     clippy::panic,
     clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::print_stderr,
-    reason = "the stand-ins are test code, and the demo tells its story on the terminal"
+    reason = "the stand-ins are test code, and the demo lives in real time and on the terminal"
 )]
 
 #[path = "../support/mod.rs"]

@@ -161,20 +161,17 @@ impl Stage {
 
     /// Requests of the controller so far, and how many of them were writes.
     pub fn requests(&self) -> Result<(usize, usize)> {
-        let audit = self.plane.audit()?;
-        let ours: Vec<_> = audit
-            .iter()
-            .filter(|entry| entry.user == Options::default().user())
-            .collect();
+        let (audit, user) = (self.plane.audit()?, Options::default().user());
+        let ours: Vec<_> = audit.iter().filter(|entry| entry.user == user).collect();
         Ok((ours.len(), ours.iter().filter(|entry| entry.is_write()).count()))
     }
 
     /// Requests of the controller that RBAC refused.
     pub fn forbidden(&self) -> Result<Vec<String>> {
-        let audit = self.plane.audit()?;
+        let (audit, user) = (self.plane.audit()?, Options::default().user());
         let refused = audit
             .iter()
-            .filter(|entry| entry.user == Options::default().user() && entry.code == 403);
+            .filter(|entry| entry.user == user && entry.code == 403);
         Ok(refused
             .map(|entry| format!("{} {}", entry.verb, entry.uri))
             .collect())

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::case::{Case, look};
-use crate::manifests::{analysis, error_rate, metric, rollout, routed, service, template};
+use crate::manifests::{analysis, error_rate, metric, rollout, routed, template};
 use crate::support::prometheus::Prometheus;
 
 #[tokio::test]
@@ -81,7 +81,7 @@ fn first_run_at_step(case: &Case) -> Option<Value> {
                     step = change
                         .object
                         .as_ref()
-                        .map(|web| web["status"]["currentStepIndex"].clone())
+                        .map(|web| web["status"]["currentStepIndex"].clone());
                 }
                 "AnalysisRun" => {
                     let run = change.object.as_ref()?;
@@ -197,6 +197,5 @@ async fn the_shipped_template_judges_a_good_and_a_bad_release() {
     case.release("v3-errors").await;
     case.until_phase("Degraded", "assessed Failed due to failed")
         .await;
-    let _ = service;
     assert_eq!(load.violations(&case.space.client).await.unwrap(), []);
 }

@@ -70,8 +70,11 @@ async fn a_canary_stays_within_its_budget_of_requests() {
     );
     let calls: Vec<_> = ours.iter().copied().filter(|one| one.verb != "watch").collect();
     let of_rollouts = calls.iter().filter(|one| one.resource == "rollouts").count();
-    assert!(
-        calls.iter().all(|one| one.code < 300),
+    // A conflict with somebody else's write is repeated, and counts.
+    let fine = |one: &&&AuditEntry| one.code < 300 || one.code == 409;
+    assert_eq!(
+        calls.iter().filter(fine).count(),
+        calls.len(),
         "refused:\n{}",
         listing(&calls)
     );

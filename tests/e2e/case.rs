@@ -48,7 +48,6 @@ pub struct Said {
     pub code: i32,
     pub out: String,
     /// Shown when an assertion fails.
-    #[expect(dead_code, reason = "read through Debug only")]
     pub err: String,
 }
 

@@ -88,7 +88,7 @@ async fn a_good_release_is_promoted_through_the_weights() {
         })
         .await;
     assert!(
-        promoted_at.elapsed() > Duration::from_secs(1),
+        promoted_at.elapsed() > Duration::from_secs(2),
         "{:?}",
         promoted_at.elapsed()
     );
@@ -244,5 +244,93 @@ async fn the_native_form_of_the_route_works_too() {
     assert_eq!((weights(&case), wanted(&case, "v2")), (vec![0, 25], Some(2)));
     case.serin_ok(&["promote", "web", "--full"]).await;
     case.until_healthy("v2").await;
+    assert_safe(&case, &load).await;
+}
+
+/// A routed canary at its first pause, with traffic.
+async fn at_pause(name: &str) -> (Case, Load) {
+    let case = Case::new(name).await;
+    let canary = json!({
+        "abortScaleDownDelaySeconds": 1, "scaleDownDelaySeconds": 1,
+        "steps": [{"setWeight": 40}, {"pause": {}}, {"setWeight": 80}, {"pause": {}}]});
+    case.apply(routed(5, "v1", &case.space.namespace, canary)).await;
+    case.until_healthy("v1").await;
+    let load = case.drive_route().await;
+    case.release("v2").await;
+    case.until_phase("Paused", "CanaryPauseStep").await;
+    (case, load)
+}
+
+async fn until_weight(case: &Case, weight: i64) {
+    case.record
+        .wait(SOON, &format!("weight {weight}"), |seen| {
+            match weights_seen(seen).last() {
+                Some(&last) if last == weight => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_person_aborts_and_tries_again_and_no_request_is_lost() {
+    let (case, load) = at_pause("route-abort").await;
+    case.serin_ok(&["promote", "web"]).await;
+    until_weight(&case, 80).await;
+    case.serin_ok(&["abort", "web"]).await;
+    assert_aborted(&case, &load, "v2", 5).await;
+    case.serin_ok(&["retry", "web"]).await;
+    until_weight(&case, 40).await;
+    case.serin_ok(&["promote", "web", "--full"]).await;
+    case.until_healthy("v2").await;
+    until_weight(&case, 0).await;
+    assert_safe(&case, &load).await;
+}
+
+#[tokio::test]
+async fn a_newer_release_and_the_way_back_lose_no_request() {
+    let (case, load) = at_pause("route-turns").await;
+    case.release("v3").await;
+    case.until_phase("Paused", "CanaryPauseStep").await;
+    case.record
+        .wait(SOON, "v3 takes the traffic", |_| match load.served().len() {
+            3 => Ok(()),
+            versions => Err(format!("{versions} versions have served")),
+        })
+        .await;
+    case.release("v1").await;
+    case.until_healthy("v1").await;
+    until_weight(&case, 0).await;
+    case.record
+        .wait(SOON, "only pods of v1", |seen| {
+            let left = (seen.pods_of("v2").len(), seen.pods_of("v3").len());
+            if left == (0, 0) {
+                Ok(())
+            } else {
+                Err(format!("{left:?}"))
+            }
+        })
+        .await;
+    assert_safe(&case, &load).await;
+}
+
+#[tokio::test]
+async fn scaling_behind_a_route_loses_no_request() {
+    let (case, load) = at_pause("route-scale").await;
+    for replicas in [9, 3] {
+        case.patch(json!({"spec": {"replicas": replicas}})).await;
+        let stable = case.record.wait(SOON, "stable follows", |seen| {
+            let pods = seen.pods_of("v1").len();
+            if pods == replicas {
+                Ok(())
+            } else {
+                Err(format!("{pods}"))
+            }
+        });
+        stable.await;
+    }
+    case.serin_ok(&["promote", "web", "--full"]).await;
+    case.until_healthy("v2").await;
+    until_weight(&case, 0).await;
     assert_safe(&case, &load).await;
 }

@@ -66,7 +66,7 @@ async fn a_bad_image_runs_and_is_never_ready() {
         states.sort();
         let wanted = [
             "bad Running",
-            "crash Running CrashLoopBackOff 2",
+            "crash Running CrashLoopBackOff, restarts rise",
             "nopull Pending ErrImagePull",
         ];
         if states == wanted {
@@ -96,8 +96,8 @@ fn summary(pod: &Pod) -> String {
         if let Some(waiting) = container.state.and_then(|state| state.waiting) {
             text += &format!(" {}", waiting.reason.unwrap_or_default());
         }
-        if container.restart_count > 0 {
-            text += &format!(" {}", container.restart_count);
+        if container.restart_count > 1 {
+            text += ", restarts rise";
         }
     }
     text

@@ -137,8 +137,22 @@ async fn status_says_paused_progressing_timed_out_superseded_and_degraded() {
     };
     let (superseded, ()) = tokio::join!(case.serin(&waiting), supersede);
     assert_eq!(superseded.code, 6, "{superseded:?}");
+    // An abort that comes before the controller has seen v3 is one of v2, and ends with it.
+    case.until_phase("Paused", "CanaryPauseStep").await;
     case.serin_ok(&["abort", "web"]).await;
-    check(&waiting, 3).await;
+    let degraded = case.serin(&waiting).await;
+    assert_eq!(degraded.code, 3, "{degraded:?}");
+    assert!(
+        degraded.err.contains("serin retry web"),
+        "it says what to do: {degraded:?}"
+    );
+    let nowhere = [
+        "status",
+        "web",
+        "--server=https://127.0.0.1:9",
+        "--request-timeout=1s",
+    ];
+    check(&nowhere, 8).await;
 }
 
 #[tokio::test]
