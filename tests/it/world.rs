@@ -184,11 +184,11 @@ impl World {
         }
         let seen = self.observe();
         let plan = serin::plan::rollout::plan(&seen, self.now);
-        assert_eq!(
-            plan,
-            serin::plan::rollout::plan(&seen, self.now),
-            "same input, same plan"
-        );
+        // Crashes are many, and what they meet has been asked twice without them.
+        if self.crash.is_none() {
+            let again = serin::plan::rollout::plan(&seen, self.now);
+            assert_eq!(plan, again, "same input, same plan");
+        }
         self.wake_at = plan.wake_at;
         self.carry_out(plan)
     }
