@@ -16,6 +16,7 @@
 //! Nothing here reads a clock but the one it was given, opens a socket or starts a thread: equal seeds and equal
 //! requests give equal answers.
 
+mod builtin;
 pub mod catalog;
 mod defaults;
 pub mod discovery;
