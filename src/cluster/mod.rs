@@ -6,8 +6,8 @@
 //! grace and finalizers, evictions under disruption budgets, definitions of custom resources with pruning, defaulting
 //! and validation, and for every refusal the code, reason, message and causes of kube-apiserver 1.36.
 //!
-//! **Modelled**: pods, ReplicaSets, EndpointSlices, Jobs, garbage collection and the end of namespaces, as controllers
-//! of a few lines each with latencies of their own.
+//! **Not yet modelled**: the controllers around the server. No pod starts, no ReplicaSet makes pods, nothing is collected
+//! when its owner goes, and a namespace that is deleted stays `Terminating`.
 //!
 //! **Absent**: authentication and authorization, webhooks, admission but for defaults, field ownership of server-side
 //! apply, conversion between versions (the storage version is served), protobuf, tables, OpenAPI, logs and exec. Built-in
