@@ -16,5 +16,6 @@ mod manifests;
 mod record;
 
 mod basic;
+mod conformance;
 mod faults;
 mod harness;
