@@ -72,6 +72,16 @@ pub struct Step {
     pub bare: bool,
 }
 
+impl Script {
+    /// Whether it needs a second namespace.
+    pub fn uses_other(&self) -> bool {
+        let needs = |step: &Step| {
+            step.namespace.as_deref() == Some("${other}") || step.body.as_ref().is_some_and(|body| body.to_string().contains("${other}"))
+        };
+        self.steps.iter().any(needs)
+    }
+}
+
 /// The folder of the scripts.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
