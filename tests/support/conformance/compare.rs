@@ -32,7 +32,10 @@ fn file(topic: &str) -> PathBuf {
 pub fn record(topic: &str, transcripts: &[(String, String)]) -> Result<()> {
     let path = file(topic);
     std::fs::create_dir_all(path.parent().unwrap_or(&path))?;
-    let scripts: Vec<String> = transcripts.iter().map(|(name, text)| format!("{TITLE}{name}\n{text}")).collect();
+    let scripts: Vec<String> = transcripts
+        .iter()
+        .map(|(name, text)| format!("{TITLE}{name}\n{text}"))
+        .collect();
     std::fs::write(&path, scripts.join("\n"))?;
     Ok(())
 }

@@ -21,11 +21,15 @@ pub struct Mask {
 }
 
 /// What differs from run to run wherever it stands in a text.
-const PATTERNS: [(&str, &str); 4] = [
+const PATTERNS: [(&str, &str); 5] = [
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "{time}"),
     (r"\b10\.0\.\d+\.\d+\b", "{ip}"),
     (r"resource version: \d+ \(\d+\)", "resource version: {n} ({n})"),
-    (r"resource version: \d+, current: \d+", "resource version: {n}, current: {n}"),
+    (r#"resourceVersion(\\*":\\*")\d+"#, "resourceVersion${1}{n}"),
+    (
+        r"resource version: \d+, current: \d+",
+        "resource version: {n}, current: {n}",
+    ),
 ];
 const UID: &str = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 
@@ -37,7 +41,11 @@ impl Mask {
             collect_versions(body, is_collection(body), &mut versions);
             collect_generated(body, &mut names);
         }
-        let texts: String = answers.iter().flat_map(|answer| &answer.bodies).map(Value::to_string).collect();
+        let texts: String = answers
+            .iter()
+            .flat_map(|answer| &answer.bodies)
+            .map(Value::to_string)
+            .collect();
         if let Ok(uid) = Regex::new(UID) {
             let mut seen = Vec::new();
             for found in uid.find_iter(&texts).map(|found| found.as_str()) {
@@ -51,7 +59,10 @@ impl Mask {
             namespace: namespace.to_owned(),
             versions: versions.into_iter().zip(1..).collect(),
             names,
-            patterns: PATTERNS.iter().filter_map(|(text, name)| Some((Regex::new(text).ok()?, *name))).collect(),
+            patterns: PATTERNS
+                .iter()
+                .filter_map(|(text, name)| Some((Regex::new(text).ok()?, *name)))
+                .collect(),
         }
     }
 
@@ -82,7 +93,10 @@ impl Mask {
 
     /// The resourceVersion of an object.
     pub fn version(&self, version: &str) -> String {
-        let rank = version.parse().ok().and_then(|number: u64| self.versions.get(&number));
+        let rank = version
+            .parse()
+            .ok()
+            .and_then(|number: u64| self.versions.get(&number));
         rank.map_or_else(|| "{n}".to_owned(), |rank| format!("{{rv{rank}}}"))
     }
 
@@ -95,6 +109,32 @@ impl Mask {
             Err(_) => version.to_owned(),
         }
     }
+}
+
+/// A refusal with its causes in order: a server that checks a schema names them in any.
+pub fn settle(body: &Value) -> Value {
+    let mut body = body.clone();
+    let Some(causes) = body.pointer_mut("/details/causes").and_then(Value::as_array_mut) else {
+        return body;
+    };
+    causes.sort_by_key(Value::to_string);
+    let texts: Vec<String> = causes
+        .iter()
+        .map(|cause| format!("{}: {}", text(cause, "field"), text(cause, "message")))
+        .collect();
+    let message = text(&body, "message").to_owned();
+    if let Some((head, _)) = message.split_once(" is invalid: [") {
+        let settled = format!("{head} is invalid: [{}]", texts.join(", "));
+        // Of another length when a cause is told once and counted twice.
+        if settled.len() == message.len() {
+            body["message"] = settled.into();
+        }
+    }
+    body
+}
+
+fn text<'a>(value: &'a Value, field: &str) -> &'a str {
+    value[field].as_str().unwrap_or_default()
 }
 
 /// Whether the version in a body is the store's and not an object's: lists and bookmarks.
@@ -124,7 +164,8 @@ fn collect_generated(body: &Value, names: &mut Vec<(String, String)>) {
     match body {
         Value::Array(items) => items.iter().for_each(|item| collect_generated(item, names)),
         Value::Object(fields) => {
-            if let (Some(Value::String(prefix)), Some(Value::String(name))) = (fields.get("generateName"), fields.get("name"))
+            if let (Some(Value::String(prefix)), Some(Value::String(name))) =
+                (fields.get("generateName"), fields.get("name"))
                 && name.len() == prefix.len() + 5
                 && name.starts_with(prefix.as_str())
                 && !names.iter().any(|(known, _)| known == name)

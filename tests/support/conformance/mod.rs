@@ -10,6 +10,6 @@ mod print;
 mod run;
 mod script;
 
-pub use compare::{Difference, compare, record};
+pub use compare::{compare, record};
 pub use run::Runner;
-pub use script::{Topic, crds, topics};
+pub use script::{crds, topics};

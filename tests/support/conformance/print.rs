@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::mask::{Mask, collect_versions, is_collection};
+use super::mask::{Mask, collect_versions, is_collection, settle};
 use super::run::Answer;
-use super::script::Script;
+use super::script::{Script, Step};
 
 /// Fields that say nothing that can be compared.
 const HIDDEN: [&str; 1] = ["managedFields"];
@@ -16,7 +16,7 @@ pub fn transcript(script: &Script, answers: &[Answer], mask: &Mask) -> String {
     let mut seen = BTreeSet::new();
     let mut text = String::new();
     for (step, answer) in script.steps.iter().zip(answers) {
-        text += &format!("{}\n  {}\n", mask.text(&step.request), answer.code);
+        text += &format!("{}\n  {}\n", heading(step), answer.code);
         let show = step.show.as_ref().or(script.show.as_ref());
         for body in &answer.bodies {
             collect_versions(body, is_collection(body), &mut seen);
@@ -26,13 +26,31 @@ pub fn transcript(script: &Script, answers: &[Answer], mask: &Mask) -> String {
                 show: show.filter(|_| !is_error(body)),
             };
             let mut lines = Vec::new();
-            let body = if answer.is_watch { event(body, &mut text) } else { body };
-            page.lines(body, &mut Vec::new(), is_collection(body), &mut lines);
+            let collection = is_collection(body);
+            let body = if answer.is_watch {
+                event(body, &mut text)
+            } else {
+                body
+            };
+            page.lines(&settle(body), &mut Vec::new(), collection, &mut lines);
             lines.iter().for_each(|line| text += &format!("    {line}\n"));
         }
         if answer.is_watch && step.events.is_some_and(|wanted| answer.bodies.len() < wanted) {
             text += "  (silence)\n";
         }
+    }
+    text
+}
+
+/// The request as it is written in the script.
+fn heading(step: &Step) -> String {
+    let mut text = step.request.clone();
+    if let Some(content) = &step.content {
+        text += &format!(" ({content})");
+    }
+    for (name, value) in &step.query {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        text += &format!(" {name}={value}");
     }
     text
 }
@@ -76,8 +94,14 @@ impl Page<'_> {
                 }
             }
             leaf => {
-                if self.shows(path) {
-                    lines.push(format!("{}: {}", path.join("."), self.leaf(leaf, path, collection)));
+                if path.is_empty() {
+                    lines.push(self.leaf(leaf, path, collection));
+                } else if self.shows(path) {
+                    lines.push(format!(
+                        "{}: {}",
+                        path.join("."),
+                        self.leaf(leaf, path, collection)
+                    ));
                 }
             }
         }
@@ -85,20 +109,27 @@ impl Page<'_> {
 
     fn leaf(&self, leaf: &Value, path: &[String], collection: bool) -> String {
         match (leaf, path.last().map(String::as_str)) {
-            (Value::String(text), Some("resourceVersion")) if collection => self.mask.list_version(text, self.newest),
+            (Value::String(text), Some("resourceVersion")) if collection => {
+                self.mask.list_version(text, self.newest)
+            }
             (Value::String(text), Some("resourceVersion")) => self.mask.version(text),
-            (Value::String(_), Some("continue")) => "{token}".to_owned(),
+            (Value::String(token), Some("continue")) if !token.is_empty() => "{token}".to_owned(),
             (leaf, _) => self.mask.text(&leaf.to_string()),
         }
     }
 
     fn shows(&self, path: &[String]) -> bool {
-        self.show.is_none_or(|show| show.iter().any(|wanted| matches(wanted, path)))
+        self.show
+            .is_none_or(|show| show.iter().any(|wanted| matches(wanted, path)))
     }
 }
 
 /// Whether `path` is `wanted` or below it; `*` stands for any one segment.
 fn matches(wanted: &str, path: &[String]) -> bool {
     let wanted: Vec<&str> = wanted.split('.').collect();
-    wanted.len() <= path.len() && wanted.iter().zip(path).all(|(want, have)| *want == "*" || want == have)
+    wanted.len() <= path.len()
+        && wanted
+            .iter()
+            .zip(path)
+            .all(|(want, have)| *want == "*" || want == have)
 }

@@ -36,7 +36,11 @@ const KINDS: [(&str, &str, &str); 13] = [
     ("poddisruptionbudgets", "/apis/policy/v1", "PodDisruptionBudget"),
     ("rollouts", "/apis/argoproj.io/v1alpha1", "Rollout"),
     ("analysisruns", "/apis/argoproj.io/v1alpha1", "AnalysisRun"),
-    ("analysistemplates", "/apis/argoproj.io/v1alpha1", "AnalysisTemplate"),
+    (
+        "analysistemplates",
+        "/apis/argoproj.io/v1alpha1",
+        "AnalysisTemplate",
+    ),
     ("gadgets", "/apis/conformance.serin.dev/v1", "Gadget"),
 ];
 
@@ -78,7 +82,11 @@ impl Runner<'_> {
 
     async fn script(&self, script: &Script, namespace: &str) -> Result<String> {
         let other = format!("{namespace}-other");
-        let names: &[&str] = if script.uses_other() { &[namespace, &other] } else { &[namespace] };
+        let names: &[&str] = if script.uses_other() {
+            &[namespace, &other]
+        } else {
+            &[namespace]
+        };
         for name in names {
             self.namespace(name).await?;
         }
@@ -106,7 +114,10 @@ impl Runner<'_> {
     async fn namespace(&self, name: &str) -> Result<()> {
         let body = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}});
         let request = Request::post("/api/v1/namespaces").header("content-type", "application/json");
-        let answer = self.client.send(request.body(body.to_string().into_bytes().into())?).await?;
+        let answer = self
+            .client
+            .send(request.body(body.to_string().into_bytes().into())?)
+            .await?;
         if answer.status().as_u16() != 201 {
             bail!("the namespace {name} was not made: {}", answer.status());
         }
@@ -126,7 +137,9 @@ impl Runner<'_> {
     }
 
     async fn send(&self, prepared: &Prepared) -> Result<Answer> {
-        let mut request = Request::builder().method(prepared.method.clone()).uri(&prepared.uri);
+        let mut request = Request::builder()
+            .method(prepared.method.clone())
+            .uri(&prepared.uri);
         if let Some(content) = &prepared.content {
             request = request.header("content-type", content);
         }
@@ -152,7 +165,11 @@ async fn bodies(mut stream: axum::body::BodyDataStream, wanted: usize, is_watch:
             break;
         };
         text.extend_from_slice(&chunk?);
-        while let Some(end) = text.iter().position(|byte| *byte == b'\n').filter(|_| is_watch && found.len() < wanted) {
+        while let Some(end) = text
+            .iter()
+            .position(|byte| *byte == b'\n')
+            .filter(|_| is_watch && found.len() < wanted)
+        {
             let line: Vec<u8> = text.drain(..=end).collect();
             found.push(serde_json::from_slice(&line)?);
         }
@@ -187,14 +204,18 @@ impl Prepared {
         } else {
             let kind = KINDS.iter().find(|(plural, ..)| *plural == what);
             let (plural, base, kind) = kind.with_context(|| format!("unknown kind {what}"))?;
-            let fills = !step.bare && matches!(verb, "create" | "update") || step.content.as_deref() == Some("apply");
+            let fills =
+                !step.bare && matches!(verb, "create" | "update") || step.content.as_deref() == Some("apply");
             if let (Some(Value::Object(fields)), true) = (&mut body, fills) {
                 let version = base.trim_start_matches("/apis/").trim_start_matches("/api/");
                 fields.entry("apiVersion").or_insert_with(|| version.into());
                 fields.entry("kind").or_insert_with(|| (*kind).into());
             }
             let plural = plural.trim_start_matches("core");
-            (method(verb)?, known.path(step, base, plural, rest.first().copied())?)
+            (
+                method(verb)?,
+                known.path(step, base, plural, rest.first().copied())?,
+            )
         };
         if let Some(body) = &mut body {
             known.fill(body)?;
@@ -261,8 +282,15 @@ impl Known {
             };
             all.push((name.clone(), value));
         }
-        let all: Vec<String> = all.iter().map(|(name, value)| format!("{name}={}", escape(value))).collect();
-        Ok(if all.is_empty() { String::new() } else { format!("?{}", all.join("&")) })
+        let all: Vec<String> = all
+            .iter()
+            .map(|(name, value)| format!("{name}={}", escape(value)))
+            .collect();
+        Ok(if all.is_empty() {
+            String::new()
+        } else {
+            format!("?{}", all.join("&"))
+        })
     }
 
     /// Fills placeholders into every string of `body`.
@@ -293,8 +321,13 @@ impl Known {
             "other" => return Ok(format!("{}-other", self.namespace)),
             _ => {}
         }
-        let (answer, path) = name.split_once('.').with_context(|| format!("no value ${{{name}}}"))?;
-        let answer = self.answers.get(answer).with_context(|| format!("no answer {answer}"))?;
+        let (answer, path) = name
+            .split_once('.')
+            .with_context(|| format!("no value ${{{name}}}"))?;
+        let answer = self
+            .answers
+            .get(answer)
+            .with_context(|| format!("no answer {answer}"))?;
         Ok(match answer.pointer(&format!("/{}", path.replace('.', "/"))) {
             Some(Value::String(text)) => text.clone(),
             Some(other) => other.to_string(),

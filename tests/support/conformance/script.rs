@@ -76,7 +76,11 @@ impl Script {
     /// Whether it needs a second namespace.
     pub fn uses_other(&self) -> bool {
         let needs = |step: &Step| {
-            step.namespace.as_deref() == Some("${other}") || step.body.as_ref().is_some_and(|body| body.to_string().contains("${other}"))
+            step.namespace.as_deref() == Some("${other}")
+                || step
+                    .body
+                    .as_ref()
+                    .is_some_and(|body| body.to_string().contains("${other}"))
         };
         self.steps.iter().any(needs)
     }
@@ -93,7 +97,11 @@ pub fn topics() -> Result<Vec<Topic>> {
     let mut all = Vec::new();
     for entry in std::fs::read_dir(folder())? {
         let path = entry?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = path
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
         if path.extension().is_some_and(|kind| kind == "yaml") && name != SAMPLES && name != GADGET {
             all.push(Topic {
                 scripts: fill_all(read(&path)?, &samples)?,
@@ -109,7 +117,8 @@ pub fn topics() -> Result<Vec<Topic>> {
 /// The custom kinds that the scripts speak about: the project's own and the suite's own.
 pub fn crds() -> Result<Vec<Value>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = ["rollout", "analysis-run", "analysis-template"].map(|name| root.join(format!("crds/{name}.yaml")));
+    let files =
+        ["rollout", "analysis-run", "analysis-template"].map(|name| root.join(format!("crds/{name}.yaml")));
     let own = folder().join(format!("{GADGET}.yaml"));
     files.iter().chain([&own]).map(|path| read(path)).collect()
 }
@@ -119,7 +128,10 @@ fn read<T: for<'a> Deserialize<'a>>(path: &Path) -> Result<T> {
     serde_saphyr::from_str(&text).with_context(|| path.display().to_string())
 }
 
-fn fill_all(scripts: Vec<Script>, samples: &BTreeMap<String, BTreeMap<String, Value>>) -> Result<Vec<Script>> {
+fn fill_all(
+    scripts: Vec<Script>,
+    samples: &BTreeMap<String, BTreeMap<String, Value>>,
+) -> Result<Vec<Script>> {
     let mut all = Vec::new();
     for script in scripts {
         if script.each.is_empty() {
@@ -127,7 +139,9 @@ fn fill_all(scripts: Vec<Script>, samples: &BTreeMap<String, BTreeMap<String, Va
             continue;
         }
         for kind in &script.each {
-            let values = samples.get(kind).with_context(|| format!("samples.yaml has no {kind}"))?;
+            let values = samples
+                .get(kind)
+                .with_context(|| format!("samples.yaml has no {kind}"))?;
             all.push(fill(&script, kind, values));
         }
     }
@@ -149,10 +163,12 @@ fn fill(script: &Script, kind: &str, values: &BTreeMap<String, Value>) -> Script
 }
 
 fn replace_text(text: &str, values: &BTreeMap<String, Value>) -> String {
-    values.iter().fold(text.to_owned(), |text, (name, value)| match value {
-        Value::String(value) => text.replace(&format!("${{{name}}}"), value),
-        _ => text,
-    })
+    values
+        .iter()
+        .fold(text.to_owned(), |text, (name, value)| match value {
+            Value::String(value) => text.replace(&format!("${{{name}}}"), value),
+            _ => text,
+        })
 }
 
 /// Replaces values that are exactly `${name}`; other placeholders stay for the runner.
