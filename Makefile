@@ -7,9 +7,11 @@ demo: cluster-tools
 	cargo build --quiet --bin serin
 	cargo run --quiet --example demo -- $(SERIN_DEMO_ARGS)
 
-# Every test, the end-to-end ones on a real control plane among them.
+# Every test. The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
 test: cluster-tools
-	cargo test
+	cargo test --lib --bins --examples --test it
+	cargo test --doc
+	RUST_TEST_THREADS=16 cargo test --test e2e
 
 # The pure core alone and the whole, both without warnings; the core must not be able to reach IO.
 check:
@@ -20,7 +22,7 @@ check:
 
 # Only the end-to-end tests.
 e2e: cluster-tools
-	cargo test --test e2e
+	RUST_TEST_THREADS=16 cargo test --test e2e
 
 # Write crds/ from the types in src/api.
 crds:

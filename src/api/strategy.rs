@@ -77,8 +77,8 @@ pub struct CanaryStrategy {
     /// How many old versions may stay up at once during `scaleDownDelaySeconds`. Default: no limit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scale_down_delay_revision_limit: Option<i32>,
-    /// Seconds that the canary stays up after an abort. Default 30 with `trafficRouting`, at once without. 0 with
-    /// `trafficRouting` keeps it up for good.
+    /// Seconds that the canary stays up after an abort. Default 30 with `trafficRouting`, at once without. With 0 its size follows the
+    /// first step: a leading `setCanaryScale` keeps it up for good, otherwise it goes at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub abort_scale_down_delay_seconds: Option<i32>,
     /// Shrink the stable version as the canary's weight grows, so that both together stay near `replicas`. Only with

@@ -46,7 +46,7 @@ pub struct TrafficRouting {
     /// Routes that the controller may create and remove for `setHeaderRoute` and `setMirrorRoute`, first match first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub managed_routes: Vec<ManagedRoute>,
-    /// What counts as all of the traffic. Default 100; 1000 allows tenths of a percent. Only with NGINX and plugins.
+    /// What counts as all of the traffic. Default 100; 1000 allows tenths of a percent. Only with NGINX, plugins and `gatewayAPI`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_traffic_weight: Option<i32>,
 }

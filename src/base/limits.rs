@@ -27,6 +27,9 @@ pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
 /// How old a new Rollout must be before an object that it names and that does not exist makes it invalid: the manifests of one file
 /// are created one after the other, in the file's order.
 pub const REFERENCES_GRACE_SECONDS: i64 = 3;
+/// How long a reading waits for the other metrics of its tick, so that one write, and the message about a verdict, carries them all. A
+/// provider that hangs delays a verdict by no more than this.
+pub const RUN_COMPANY_MS_MAX: u64 = 1_000;
 /// One write to the API server, retries not included.
 pub const WRITE_TIMEOUT_SECONDS: u64 = 15;
 /// Messages waiting for Slack. Progress beyond it is dropped; final outcomes are not.

@@ -53,7 +53,6 @@ pub mod reason {
     pub const ROLLOUT_UPDATED: &str = "RolloutUpdated";
     pub const NEW_REPLICA_SET: &str = "NewReplicaSetCreated";
     pub const NEW_REPLICA_SET_AVAILABLE: &str = "NewReplicaSetAvailable";
-    pub const FOUND_NEW_REPLICA_SET: &str = "FoundNewReplicaSet";
     pub const REPLICA_SET_CREATE_ERROR: &str = "ReplicaSetCreateError";
     pub const REPLICA_SET_UPDATED: &str = "ReplicaSetUpdated";
     pub const REPLICA_SET_NOT_AVAILABLE: &str = "ReplicaSetNotAvailable";
@@ -63,13 +62,11 @@ pub mod reason {
     pub const SKIP_STEPS: &str = "SkipSteps";
     pub const SWITCH_SERVICE: &str = "SwitchService";
     pub const WEIGHT_UPDATED: &str = "TrafficWeightUpdated";
-    pub const ROUTING_ERROR: &str = "TrafficRoutingError";
 }
 
 pub mod pause {
     pub const CANARY_STEP: &str = "CanaryPauseStep";
     pub const INCONCLUSIVE_ANALYSIS: &str = "InconclusiveAnalysisRun";
-    pub const INCONCLUSIVE_EXPERIMENT: &str = "InconclusiveExperiment";
     pub const BLUE_GREEN: &str = "BlueGreenPause";
 }
 

@@ -35,6 +35,12 @@ pub async fn run_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
         in_flight: measured.in_flight,
     };
     let RunPlan { plan, probes } = (shell.core.plan_run)(&seen, shell.clock.now());
+    if let Some(due) = shell.memory.company_until(&subject, plan.deferrable) {
+        for probe in probes {
+            shell.prober.start(&run, probe);
+        }
+        return Ok(Next::At(due));
+    }
     let next = shell.carry_out(&subject, involved, plan).await?;
     // Only now: had the write failed, the next pass would need them again.
     shell.prober.settle(key, &seen.finished);

@@ -134,10 +134,11 @@ impl Caches {
     /// A list failed. Once a kind has been read that changes nothing: what is cached is old at worst, and guards refuse what is
     /// decided from it, whereas answers that turn unknown would make sound Rollouts invalid.
     pub fn cannot_list(&self, kind: Kind, why: String) -> Vec<Kick> {
-        match self.read().sync.get(&kind) {
-            Some(Sync::Synced) => Vec::new(),
-            _ => self.set_sync(kind, Sync::Waiting(why)),
+        let read_before = matches!(self.read().sync.get(&kind), Some(Sync::Synced));
+        if read_before {
+            return Vec::new();
         }
+        self.set_sync(kind, Sync::Waiting(why))
     }
 
     /// A change told by a watch. One that is older than what is cached is left out: a watch may repeat itself.

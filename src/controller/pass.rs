@@ -74,6 +74,8 @@ struct Remembered {
     failure: String,
     failures_in_a_row: u32,
     unsure: Unsure,
+    /// Until when readings wait for those of other metrics of the same tick.
+    company_until: Option<Instant>,
 }
 
 /// A pass that failed.
@@ -343,6 +345,28 @@ impl Memory {
         let pause = Duration::from_secs(limits::COUNTER_STATUS_SECONDS_MIN.unsigned_abs());
         let due = self.lock().get(subject)?.status_written? + pause;
         (due > Instant::now()).then_some(due)
+    }
+
+    /// Until when readings wait for the other metrics of their tick, so that one write carries them all. `None` when
+    /// they need not wait, or have waited long enough.
+    pub fn company_until(&self, subject: &Kick, deferrable: bool) -> Option<Instant> {
+        let mut memory = self.lock();
+        if !deferrable {
+            if let Some(remembered) = memory.get_mut(subject) {
+                remembered.company_until = None;
+            }
+            return None;
+        }
+        let pause = Duration::from_millis(limits::RUN_COMPANY_MS_MAX);
+        let remembered = memory.entry(subject.clone()).or_default();
+        let due = *remembered
+            .company_until
+            .get_or_insert_with(|| Instant::now() + pause);
+        if due > Instant::now() {
+            return Some(due);
+        }
+        remembered.company_until = None;
+        None
     }
 
     fn succeeded(&self, subject: &Kick) {

@@ -54,10 +54,7 @@ pub struct Message {
 /// The message that tells `what`.
 pub fn message(what: &Announcement) -> Message {
     let runs = what.runs.iter().map(shown).collect();
-    let what = &Announcement {
-        runs,
-        ..what.clone()
-    };
+    let what = &Announcement { runs, ..what.clone() };
     let (icon, verb) = headline(what);
     let subject = format!("{verb}: {} {}", what.rollout, images::short(what));
     let mut blocks = Blocks::new(format!("{icon} {}", subject.trim_end()));

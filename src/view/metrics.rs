@@ -21,7 +21,7 @@ pub struct MetricLine {
     pub phase: String,
     /// The newest value; empty when there is none yet.
     pub value: String,
-    /// The conditions as written, for example `must be < 0.005`.
+    /// The conditions, for people, for example `must be < 0.005`.
     pub threshold: String,
     /// The newest value of the same metric for the stable version, where the analysis measures it.
     pub stable: Option<String>,
@@ -187,13 +187,7 @@ pub mod tests {
     fn the_baseline_is_shown_beside_its_metric_and_not_alone() {
         let lines: Vec<String> = lines(&failed_run()).iter().map(MetricLine::text).collect();
         let error_rate = "error-rate Failed: [0.083] (must be < 0.005, fails if >= 0.02), stable [0.002]";
-        assert_eq!(
-            lines,
-            [
-                "latency Successful: [0.2] (must be < 0.5)",
-                error_rate
-            ]
-        );
+        assert_eq!(lines, ["latency Successful: [0.2] (must be < 0.5)", error_rate]);
     }
 
     #[test]
@@ -219,9 +213,6 @@ pub mod tests {
     fn a_metric_without_measurements_says_so() {
         let mut run = failed_run();
         run.status.metric_results.clear();
-        assert_eq!(
-            lines(&run)[0].text(),
-            "latency Pending: no value (must be < 0.5)"
-        );
+        assert_eq!(lines(&run)[0].text(), "latency Pending: no value (must be < 0.5)");
     }
 }

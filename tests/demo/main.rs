@@ -3,7 +3,13 @@
 //!
 //! Decides nothing about releases: it applies the files of `examples/`, watches, and compares.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "the stand-ins are test code")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "the stand-ins are test code, and the demo tells its story on the terminal"
+)]
 
 #[path = "../support/slack.rs"]
 mod slack;
@@ -127,12 +133,18 @@ async fn play(stage: &Stage, pace: Pace, tell: Tell) -> Result<()> {
             release.tag, release.what
         ));
         let account = play.release(release, load.as_ref()).await?;
-        tell.line(&account_text(&account));
+        tell.line(&format!(
+            "{} {}",
+            ending_text(release.ending),
+            account_text(&account)
+        ));
         accounts.push(account);
         if load.is_none() {
             let route = Target::Route(release::ROLLOUT.into());
             load = Some(stage.traffic.drive(&stage.client, NAMESPACE, route, RATE).await?);
             tell.line(&format!("traffic flows: {RATE} requests/s through the HTTPRoute"));
+            stage.wait_for_numbers().await?;
+            tell.line("Prometheus has numbers of it");
         }
     }
     let load = load.expect("the first release started it");
@@ -142,30 +154,35 @@ async fn play(stage: &Stage, pace: Pace, tell: Tell) -> Result<()> {
 fn account_text(account: &Account) -> String {
     let detected = account
         .detected_in
-        .map(|time| format!(", found out within {:.1} s", time.as_secs_f64()));
+        .map(|time| format!(", {:.1} s after the bad value was visible", time.as_secs_f64()));
+    let requests = match account.carried {
+        0.0 => "before any traffic".to_owned(),
+        carried => format!(
+            "its pods answered {carried:.0} requests, {:.0} of them badly (5xx or slower than 500 ms)",
+            account.bad
+        ),
+    };
     format!(
-        "its pods answered {:.0} requests as canary, {:.0} of them badly (5xx or slower than 500 ms){}; {:.1} s in all",
-        account.carried,
-        account.bad,
-        detected.unwrap_or_default(),
-        account.took.as_secs_f64()
+        "in {:.1} s{}; {requests}",
+        account.took.as_secs_f64(),
+        detected.unwrap_or_default()
     )
+}
+
+fn ending_text(ending: Ending) -> String {
+    match ending {
+        Ending::Installed => "installed".to_owned(),
+        Ending::Promoted => "promoted".to_owned(),
+        Ending::Aborted { metric, .. } => format!("aborted by {metric}"),
+    }
 }
 
 /// The account of the whole, and the last checks.
 async fn summary(stage: &Stage, load: &Load, accounts: &[Account], tell: Tell) -> Result<()> {
     tell.heading("summary");
     for (release, account) in RELEASES.iter().zip(accounts) {
-        let ending = match release.ending {
-            Ending::Installed => "installed".to_owned(),
-            Ending::Promoted => "promoted".to_owned(),
-            Ending::Aborted { metric, .. } => format!("aborted by {metric}"),
-        };
-        tell.under(&format!(
-            "{:<10} {ending:<26} {}",
-            release.tag,
-            account_text(account)
-        ));
+        let (tag, ending) = (release.tag, ending_text(release.ending));
+        tell.under(&format!("shop:{tag:<9} {ending} {}", account_text(account)));
     }
     let total: f64 = load.served().values().sum();
     let violations = load.violations(&stage.client).await?;
@@ -180,5 +197,24 @@ async fn summary(stage: &Stage, load: &Load, accounts: &[Account], tell: Tell) -
     }
     let forbidden = stage.forbidden()?;
     ensure!(forbidden.is_empty(), "RBAC refused the controller: {forbidden:?}");
+    check_slack(stage)
+}
+
+/// One thread per update, and in it how it ended, once.
+fn check_slack(stage: &Stage) -> Result<()> {
+    let posted = stage.slack.messages();
+    let of = |word: &str| posted.iter().filter(|one| one.text.starts_with(word)).count();
+    let ended = |ending: &dyn Fn(Ending) -> bool| RELEASES.iter().filter(|one| ending(one.ending)).count();
+    let threads = posted.iter().filter(|one| one.thread_ts.is_none()).count();
+    let promoted = ended(&|ending| ending == Ending::Promoted);
+    let aborted = ended(&|ending| matches!(ending, Ending::Aborted { .. }));
+    let (found, wanted) = (
+        (of("Promoted"), of("Aborted"), threads),
+        (promoted, aborted, promoted + aborted),
+    );
+    ensure!(
+        found == wanted,
+        "Slack has (promoted, aborted, threads) {found:?} instead of {wanted:?}"
+    );
     Ok(())
 }

@@ -1,5 +1,5 @@
 //! What the demo applies: the files of `examples/` as they are, with shorter times unless the real ones are
-//! wanted, and the manifests of `deploy/` that give the controller its rights.
+//! wanted.
 
 use std::path::Path;
 use std::time::Duration;
@@ -112,22 +112,6 @@ pub fn rules(pace: Pace) -> Result<String> {
     );
     let rules = rules.replace(every, &format!("interval: {}", pace.rules_every));
     Ok(rules.replace("5m", pace.window))
-}
-
-/// Namespace, service account and roles from `deploy/`. Not the Deployment: the controller runs as a process.
-pub fn rights() -> Result<Vec<Value>> {
-    let mut all = Vec::new();
-    for file in [
-        "00-namespace",
-        "10-service-account",
-        "20-cluster-role",
-        "21-cluster-role-binding",
-        "22-role",
-        "23-role-binding",
-    ] {
-        all.extend(documents(&read(&format!("deploy/{file}.yaml"))?)?);
-    }
-    Ok(all)
 }
 
 /// The query of a metric of `template`, its arguments filled in.

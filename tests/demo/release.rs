@@ -97,9 +97,7 @@ impl Play<'_> {
         let began = Instant::now();
         let served_before = served(load);
         self.make(release).await?;
-        let bad_value = self.see_bad_value(release.ending);
-        let (code, visible) = tokio::join!(self.wait(), bad_value);
-        let (code, visible) = (code?, visible?);
+        let (code, visible) = self.wait_and_look(release.ending).await?;
         let hash = self.watch.with(|scene| scene.status("currentPodHash").to_owned());
         let mut account = Account::default();
         match release.ending {
@@ -107,12 +105,14 @@ impl Play<'_> {
             Ending::Promoted => {
                 self.check_code(code, 0)?;
                 self.check_promoted(release).await?;
+                self.told("Promoted", release).await?;
             }
             Ending::Aborted { metric, .. } => {
                 self.check_code(code, 3)?;
                 let visible = visible.context("no bad value was ever visible in Prometheus")?;
                 let until = self.check_aborted(&hash, metric, visible).await?;
                 account.detected_in = Some(until);
+                self.told("Aborted", release).await?;
             }
         }
         account.carried = served(load).get(&hash).copied().unwrap_or_default()
@@ -120,6 +120,12 @@ impl Play<'_> {
         account.bad = bad(release.tag, account.carried);
         account.took = began.elapsed();
         Ok(account)
+    }
+
+    async fn told(&self, word: &str, release: Release) -> Result<()> {
+        self.watch
+            .until_posted(&self.stage.slack, word, release.tag)
+            .await
     }
 
     async fn make(&self, release: Release) -> Result<()> {
@@ -142,6 +148,20 @@ impl Play<'_> {
             self.stage.kubectl(&args).await?;
         }
         Ok(())
+    }
+
+    /// The exit code of `serin status --watch`, and when a bad value was first visible until then.
+    async fn wait_and_look(&self, ending: Ending) -> Result<(i32, Option<Instant>)> {
+        let mut visible = Ok(None);
+        let look = async {
+            visible = self.see_bad_value(ending).await;
+            std::future::pending::<()>().await;
+        };
+        let code = tokio::select! {
+            code = self.wait() => code?,
+            () = look => bail!("what never ends has ended"),
+        };
+        Ok((code, visible?))
     }
 
     /// Waits as a CI job does, by `serin status --watch`; its exit code.
@@ -248,6 +268,11 @@ impl Play<'_> {
         let message = self.watch.with(|scene| scene.status("message").to_owned());
         if !message.contains(&format!("\"{metric}\"")) {
             bail!("{metric} should have decided, but the Rollout says: {message}");
+        }
+        if metric == "error-rate" {
+            // Once is enough to show the command.
+            let args = ["get", ROLLOUT, "-n", NAMESPACE];
+            self.stage.show(&args, self.tell).await?;
         }
         let gone = |scene: &Scene| scene.pods_of(hash) == 0;
         self.watch

@@ -87,9 +87,8 @@ impl Scene {
             return Vec::new();
         }
         self.weights.push((now, canary));
-        vec![format!(
-            "the HTTPRoute sends {stable} % to stable, {canary} % to the canary"
-        )]
+        let weights = format!("HTTPRoute: {stable} % to stable, {canary} % to the canary");
+        self.pods_line().into_iter().chain([weights]).collect()
     }
 
     fn see_run(&mut self, object: &Value) -> Vec<String> {
@@ -125,21 +124,20 @@ impl Scene {
 
     /// A line about the pods if it says something new. To be asked now and then, not at every change.
     pub fn pods_line(&mut self) -> Option<String> {
-        let mut versions: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+        let mut versions: BTreeMap<String, (usize, usize, usize)> = BTreeMap::new();
         for pod in self.pods.values() {
-            let counts = versions.entry(tag(pod)).or_default();
-            counts.0 += usize::from(is_ready(pod));
-            counts.1 += 1;
+            let (ready, all, ending) = versions.entry(tag(pod)).or_default();
+            *ending += usize::from(is_ending(pod));
+            *all += usize::from(!is_ending(pod));
+            *ready += usize::from(is_ready(pod));
         }
-        let counts = versions
-            .iter()
-            .map(|(tag, (ready, all))| format!("{tag}: {ready} of {all} ready"));
-        let line = counts.collect::<Vec<_>>().join(", ");
+        let line = versions.iter().map(|(tag, counts)| counts_text(tag, *counts));
+        let line = line.collect::<Vec<_>>().join("; ");
         if line == self.pods_told || line.is_empty() {
             return None;
         }
         self.pods_told.clone_from(&line);
-        Some(format!("pods of {line}"))
+        Some(format!("pods: {line}"))
     }
 
     /// How many pods of a version exist.
@@ -173,9 +171,21 @@ fn tag(pod: &Value) -> String {
     image.rsplit('/').next().unwrap_or_default().to_owned()
 }
 
+fn counts_text(tag: &str, (ready, all, ending): (usize, usize, usize)) -> String {
+    match (all, ending) {
+        (0, ending) => format!("{tag} {ending} ending"),
+        (all, 0) => format!("{tag} {ready} of {all} ready"),
+        (all, ending) => format!("{tag} {ready} of {all} ready and {ending} ending"),
+    }
+}
+
+fn is_ending(pod: &Value) -> bool {
+    !pod["metadata"]["deletionTimestamp"].is_null()
+}
+
 fn is_ready(pod: &Value) -> bool {
     let ready = |one: &Value| one["type"] == "Ready" && one["status"] == "True";
-    pod["metadata"]["deletionTimestamp"].is_null() && list(&pod["status"]["conditions"]).iter().any(ready)
+    !is_ending(pod) && list(&pod["status"]["conditions"]).iter().any(ready)
 }
 
 /// The weights of stable and canary. The example's names say which is which.
@@ -222,7 +232,7 @@ fn measurement_text(run: &Value, metric: &str, measurement: &Value) -> String {
 fn number(value: &str) -> String {
     let plain = value.trim_matches(['[', ']']);
     match plain.parse::<f64>() {
-        Ok(number) if number == 0.0 => "0".to_owned(),
+        Ok(0.0) => "0".to_owned(),
         Ok(number) if number.abs() < 1.0 => format!("{number:.5}"),
         Ok(number) => format!("{number:.2}"),
         Err(_) => value.to_owned(),

@@ -1,6 +1,7 @@
 //! Follows the cluster and Slack, tells what happens as it happens, and lets others wait for the scene to be
 //! as they want it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,8 @@ const SLACK_EVERY: Duration = Duration::from_millis(100);
 /// The running watcher. Dropping it ends the telling.
 pub struct Watch {
     scene: Arc<Mutex<Scene>>,
+    /// How many messages of Slack were told.
+    letters: Arc<AtomicUsize>,
     _tasks: JoinSet<()>,
 }
 
@@ -47,13 +50,36 @@ impl Watch {
             tasks.spawn(follow(kind, api, scene.clone(), tell));
         }
         tasks.spawn(tell_pods(scene.clone(), tell));
-        tasks.spawn(tell_slack(slack, tell));
-        Self { scene, _tasks: tasks }
+        let letters = Arc::new(AtomicUsize::new(0));
+        tasks.spawn(tell_slack(slack, letters.clone(), tell));
+        Self {
+            scene,
+            letters,
+            _tasks: tasks,
+        }
     }
 
     /// Reads the scene.
     pub fn with<T>(&self, read: impl FnOnce(&Scene) -> T) -> T {
         read(&self.scene.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits until a message that begins with `word` and names `tag` as the new version is in Slack, and was told.
+    pub async fn until_posted(&self, slack: &Slack, word: &str, tag: &str) -> Result<()> {
+        let is_it = |text: &str| text.starts_with(word) && text.contains(&format!("→ {tag}"));
+        let waited = within(Duration::from_secs(20), || async {
+            let posted = slack.messages();
+            let there = posted.iter().any(|one| is_it(&one.text));
+            let all_told = self.letters.load(Ordering::Relaxed) >= posted.len();
+            if there && all_told {
+                Ok(())
+            } else {
+                Err(posted.len())
+            }
+        });
+        waited
+            .await
+            .map_err(|posted| anyhow!("Slack was not told \"{word}\" of {tag}, only {posted} other messages"))
     }
 
     /// Waits until `holds` for the scene; after `deadline` an error with `what`.
@@ -109,7 +135,7 @@ async fn tell_pods(scene: Arc<Mutex<Scene>>, tell: Tell) {
 }
 
 /// Prints each message once, and again when it was edited.
-async fn tell_slack(slack: Arc<Slack>, tell: Tell) {
+async fn tell_slack(slack: Arc<Slack>, letters: Arc<AtomicUsize>, tell: Tell) {
     let mut told: Vec<(String, String)> = Vec::new();
     let mut ticks = tokio::time::interval(SLACK_EVERY);
     loop {
@@ -132,6 +158,7 @@ async fn tell_slack(slack: Arc<Slack>, tell: Tell) {
             tell.line(&format!("Slack #releases{place}"));
             tell.under(&framed(&this.1));
             told.push(this);
+            letters.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use kube::Api;
@@ -15,6 +15,7 @@ use tokio::process::Command;
 use crate::record::Record;
 use crate::support::serin::{self, Options, Serin, program};
 use crate::support::traffic::{Load, Target};
+use crate::support::wait::eventually;
 use crate::support::world::{Space, World, world};
 
 /// The deadline of what takes a few seconds on an idle machine; test machines are shared.
@@ -25,14 +26,20 @@ pub struct Case {
     pub world: &'static World,
     pub space: Space,
     pub record: Record,
-    /// The label of the controller in charge; empty for the shared one.
-    pub instance_id: String,
+    /// How the controller in charge was started, as far as that matters here.
+    pub options: Options,
     serin: Controller,
 }
 
 enum Controller {
     Shared(&'static Serin),
-    Own(Arc<tokio::sync::Mutex<Serin>>),
+    Own(Box<Serin>),
+}
+
+impl From<Serin> for Controller {
+    fn from(serin: Serin) -> Self {
+        Self::Own(Box::new(serin))
+    }
 }
 
 /// What a command of `serin` said.
@@ -40,6 +47,8 @@ enum Controller {
 pub struct Said {
     pub code: i32,
     pub out: String,
+    /// Shown when an assertion fails.
+    #[expect(dead_code, reason = "read through Debug only")]
     pub err: String,
 }
 
@@ -87,34 +96,42 @@ impl Case {
     pub async fn new(name: &str) -> Self {
         let world = installed().await;
         let serin = Controller::Shared(shared(world).await);
-        Self::with(world, name, String::new(), serin).await
+        Self::with(world.space(name).await, world, Options::default(), serin)
     }
 
-    /// A namespace with a controller of its own; `options` without an instance id get one.
+    /// A namespace with a controller of its own, told apart by an instance id; `options` without one get one.
     pub async fn own(name: &str, mut options: Options) -> Self {
         let world = installed().await;
         if options.instance_id.is_empty() {
             options.instance_id = format!("own-{name}");
         }
-        let id = options.instance_id.clone();
         let serin = Serin::start(&world.plane, &options).await.unwrap();
-        Self::with(
-            world,
-            name,
-            id,
-            Controller::Own(Arc::new(tokio::sync::Mutex::new(serin))),
-        )
-        .await
+        Self::with(world.space(name).await, world, options, serin.into())
     }
 
-    async fn with(world: &'static World, name: &str, instance_id: String, serin: Controller) -> Self {
+    /// A namespace with a controller of its own that may see nothing else, under the roles of `deploy/namespaced`.
+    pub async fn alone(name: &str) -> Self {
+        let world = installed().await;
         let space = world.space(name).await;
-        let record = Record::start(&space.client, &space.namespace);
+        let options = Options {
+            instance_id: format!("alone-{name}"),
+            namespaced: Some(space.namespace.clone()),
+            prometheus: Some(world.prometheus.url()),
+            ..Options::default()
+        };
+        serin::install_namespaced(&world.plane, &space.namespace)
+            .await
+            .unwrap();
+        let serin = Serin::start(&world.plane, &options).await.unwrap();
+        Self::with(space, world, options, serin.into())
+    }
+
+    fn with(space: Space, world: &'static World, options: Options, serin: Controller) -> Self {
         Self {
             world,
+            record: Record::start(&space.client, &space.namespace),
             space,
-            record,
-            instance_id,
+            options,
             serin,
         }
     }
@@ -135,9 +152,9 @@ impl Case {
     pub async fn apply(&self, objects: impl IntoIterator<Item = Value>) {
         for mut object in objects {
             let ours = object["apiVersion"] == "argoproj.io/v1alpha1";
-            if ours && !self.instance_id.is_empty() {
+            if ours && !self.options.instance_id.is_empty() {
                 object["metadata"]["labels"]["argo-rollouts.argoproj.io/controller-instance-id"] =
-                    json!(self.instance_id);
+                    json!(self.options.instance_id);
             }
             self.space.apply(&object.to_string()).await;
         }
@@ -159,18 +176,20 @@ impl Case {
             .await;
     }
 
-    /// Requests through the HTTPRoute `web`.
+    /// Lets requests flow through the HTTPRoute `web`, and waits until Prometheus knows the present version by them.
     pub async fn drive_route(&self) -> Load {
-        self.drive(Target::Route("web".into())).await
-    }
-
-    async fn drive(&self, target: Target) -> Load {
         let (client, namespace) = (&self.space.client, &self.space.namespace);
-        self.world
-            .traffic
-            .drive(client, namespace, target, 1_000.0)
-            .await
-            .unwrap()
+        let target = Target::Route("web".into());
+        let driven = self.world.traffic.drive(client, namespace, target, 1_000.0).await;
+        let query = &format!(r#"sum(rate(http_requests_total{{namespace="{namespace}"}}[5s]))"#);
+        eventually(SOON, "Prometheus sees the traffic", || async move {
+            match self.world.prometheus.value(query).await {
+                Ok(Some(rate)) if rate > 500.0 => Ok(()),
+                other => Err(format!("{other:?}")),
+            }
+        })
+        .await;
+        driven.unwrap()
     }
 
     /// Waits until the Rollout `web` looks as `check` wants it; `Err` says what is still missing.
@@ -251,10 +270,7 @@ impl Case {
     fn log(&self) -> String {
         match &self.serin {
             Controller::Shared(serin) => serin.log_about(&self.space.namespace, 60),
-            Controller::Own(serin) => match serin.try_lock() {
-                Ok(serin) => serin.log_about("", 60),
-                Err(_) => "(the controller is in use)".to_owned(),
-            },
+            Controller::Own(serin) => serin.log_about("", 60),
         }
     }
 }

@@ -5,6 +5,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::disallowed_methods,
+    clippy::print_stderr,
     reason = "a failed test panics, and tests have deadlines"
 )]
 
@@ -15,7 +16,14 @@ mod case;
 mod manifests;
 mod record;
 
+mod analysis;
 mod basic;
+mod budget;
 mod conformance;
 mod faults;
+mod gateway;
 mod harness;
+mod objects;
+mod person;
+mod slack;
+mod turns;

@@ -83,11 +83,12 @@ pub fn p99_ms(version: &str) -> String {
     )
 }
 
-/// A metric that is good below `threshold`, bad from there on, and inconclusive without a number.
+/// A metric that is good below `threshold`, bad from there on, and inconclusive without a number. Two windows without one
+/// are forgiven, for a version that has just begun; as there are four, two good ones are needed.
 pub fn metric(name: &str, query: &str, threshold: &str) -> Value {
     let number = "len(result) == 1 && !isNaN(result[0])";
     json!({
-        "name": name, "interval": "2s", "count": 3, "inconclusiveLimit": 3,
+        "name": name, "initialDelay": "2s", "interval": "2s", "count": 4, "inconclusiveLimit": 2,
         "successCondition": format!("{number} && result[0] < {threshold}"),
         "failureCondition": format!("{number} && result[0] >= {threshold}"),
         "provider": {"prometheus": {"query": query}}})

@@ -83,6 +83,17 @@ impl Seen {
         staying.map(|pod| text(&pod["metadata"]["name"])).collect()
     }
 
+    /// Every value that `read` took over the versions of an object, in order, repeats left out.
+    pub fn values<T: PartialEq>(&self, kind: &str, name: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
+        let of = self
+            .history
+            .iter()
+            .filter(|change| change.kind == kind && change.name == name);
+        let mut values: Vec<T> = of.filter_map(|change| read(change.object.as_ref()?)).collect();
+        values.dedup();
+        values
+    }
+
     fn note(&mut self, kind: &'static str, name: String, object: Option<Value>) {
         match &object {
             Some(object) => drop(self.now.insert((kind, name.clone()), object.clone())),
@@ -123,7 +134,8 @@ impl Record {
         read(&lock(&self.seen))
     }
 
-    /// Waits until `check` gives a value, looking after every change. `Err` is what was missing at the end.
+    /// Waits until `check` gives a value, looking after every change; `check` must use what it is given and not look
+    /// by itself, which would wait for itself. `Err` is what was missing at the end.
     pub async fn until<T>(
         &self,
         deadline: Duration,
@@ -154,17 +166,9 @@ impl Record {
         found.unwrap_or_else(|missing| panic!("{what}: not within {deadline:?}; {missing}"))
     }
 
-    /// Every value that `read` took over the versions of an object, in order, repeats left out.
+    /// See [`Seen::values`].
     pub fn values<T: PartialEq>(&self, kind: &str, name: &str, read: impl Fn(&Value) -> Option<T>) -> Vec<T> {
-        self.look(|seen| {
-            let of = seen
-                .history
-                .iter()
-                .filter(|change| change.kind == kind && change.name == name);
-            let mut values: Vec<T> = of.filter_map(|change| read(change.object.as_ref()?)).collect();
-            values.dedup();
-            values
-        })
+        self.look(|seen| seen.values(kind, name, read))
     }
 
     /// All changes but those of pods, one line each, for the message of a failed test.

@@ -217,6 +217,16 @@ fn a_canary_replaces_a_deleted_stable_version_only_once_it_is_ready() {
 }
 
 #[test]
+fn an_abort_works_although_a_template_is_gone() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}], "analysis": analysis()}));
+    release(&mut world, "v2");
+    world.objects.remove(&(Kind::AnalysisTemplate, "errors".into()));
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    run_for(&mut world, 5);
+    assert_eq!((size(&world, "v1"), size(&world, "v2")), (5, 0));
+}
+
+#[test]
 fn a_missing_template_is_named_before_anything_moves() {
     let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}]}));
     let strategy = json!({"canary": {"analysis": {"templates": [{"templateName": "nothing"}]}}});

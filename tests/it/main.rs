@@ -12,6 +12,7 @@
 mod canary;
 mod cli;
 mod cli_actions;
+mod crash;
 mod exhaustive;
 mod fake_api;
 mod gateway;

@@ -34,6 +34,9 @@ pub struct World {
     pub laws: Vec<fn(&World)>,
     /// Whether statuses that only count pods wait for company, as in the shell.
     pub patient: bool,
+    /// The controller dies right after its write of this number, counted from 1, and is away for this time.
+    pub crash: Option<(usize, TimeDelta)>,
+    away_until: Option<DateTime<Utc>>,
 }
 
 impl World {
@@ -50,6 +53,8 @@ impl World {
             published: Vec::new(),
             status_written: None,
             patient: false,
+            crash: None,
+            away_until: None,
             laws: Vec::new(),
         }
     }
@@ -173,6 +178,10 @@ impl World {
 
     /// One pass of the controller. Returns whether it wrote anything.
     pub fn pass(&mut self) -> bool {
+        if let Some(back) = self.away_until.filter(|back| *back > self.now) {
+            self.wake_at = Some(back);
+            return false;
+        }
         let seen = self.observe();
         let plan = serin::plan::rollout::plan(&seen, self.now);
         assert_eq!(
@@ -210,6 +219,13 @@ impl World {
             }
             self.writes.push(action);
             self.check_laws();
+            if let Some((_, away)) = self.crash.filter(|(at, _)| *at == self.writes.len()) {
+                // Whatever else this pass wanted is lost, and so is all that was only in memory.
+                self.away_until = Some(self.now + away);
+                self.status_written = None;
+                self.dirty = true;
+                return true;
+            }
         }
         for note in plan.notes {
             if !note.quiet {

@@ -18,6 +18,7 @@ pub mod pods;
 pub mod process;
 pub mod prometheus;
 pub mod serin;
+pub mod slack;
 pub mod traffic;
 pub mod wait;
 pub mod world;

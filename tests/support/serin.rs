@@ -31,9 +31,8 @@ pub fn program() -> Result<PathBuf> {
     })
 }
 
-/// Where `deploy/` puts the controller, and who it is there.
+/// Where `deploy/` puts the controller.
 pub const NAMESPACE: &str = "argo-rollouts";
-pub const USER: &str = "system:serviceaccount:argo-rollouts:serin";
 
 /// From the start of the process to filled caches and the lead.
 const READY: Duration = Duration::from_secs(60);
@@ -43,6 +42,8 @@ const READY: Duration = Duration::from_secs(60);
 pub struct Options {
     /// Chooses the Rollouts (by label) and the lease, so that controllers do not meet.
     pub instance_id: String,
+    /// Manages only this namespace, under the roles of `deploy/namespaced`, with its lease there.
+    pub namespaced: Option<String>,
     /// The Prometheus of metrics that name none.
     pub prometheus: Option<String>,
     /// More flags.
@@ -64,18 +65,27 @@ pub struct Serin {
 
 /// Installs what `deploy/` ships, apart from the Deployment itself: the process is started by hand.
 pub async fn install(plane: &Plane) -> Result<()> {
+    apply_shipped(plane, "deploy", NAMESPACE).await
+}
+
+/// The same from `deploy/namespaced`, for a controller that manages one namespace only.
+pub async fn install_namespaced(plane: &Plane, namespace: &str) -> Result<()> {
+    apply_shipped(plane, "deploy/namespaced", namespace).await
+}
+
+async fn apply_shipped(plane: &Plane, folder: &str, namespace: &str) -> Result<()> {
     let client = plane.admin_client().await?;
-    for document in shipped()? {
+    for document in shipped(folder)? {
         if !matches!(document["kind"].as_str(), Some("Deployment" | "Service")) {
-            manifest::apply_one(&client, NAMESPACE, &document).await?;
+            manifest::apply_one(&client, namespace, &document).await?;
         }
     }
     Ok(())
 }
 
-/// The documents of `deploy/*.yaml`, in the order of their file names.
-fn shipped() -> Result<Vec<serde_json::Value>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy");
+/// The documents of a folder, in the order of their file names.
+fn shipped(folder: &str) -> Result<Vec<serde_json::Value>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
     let mut files: Vec<PathBuf> = std::fs::read_dir(&folder)?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|kind| kind == "yaml"))
@@ -88,13 +98,44 @@ fn shipped() -> Result<Vec<serde_json::Value>> {
     Ok(all)
 }
 
+impl Options {
+    /// Where its service account and its lease are.
+    fn namespace(&self) -> &str {
+        self.namespaced.as_deref().unwrap_or(NAMESPACE)
+    }
+
+    /// Who it is for the API server.
+    pub fn user(&self) -> String {
+        user(self.namespace())
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let mut flags = Vec::new();
+        if !self.instance_id.is_empty() {
+            flags.push(format!("--instance-id={}", self.instance_id));
+        }
+        if let Some(namespace) = &self.namespaced {
+            flags.extend(["--namespaced".to_owned(), format!("--namespace={namespace}")]);
+        }
+        if let Some(url) = &self.prometheus {
+            flags.push(format!("--prometheus-address={url}"));
+        }
+        flags.extend(self.args.iter().cloned());
+        flags
+    }
+}
+
+fn user(namespace: &str) -> String {
+    format!("system:serviceaccount:{namespace}:serin")
+}
+
 impl Serin {
     /// Starts a controller and waits until it leads. [`install`] comes first, once for a plane.
     pub async fn start(plane: &Plane, options: &Options) -> Result<Self> {
         let scratch = Scratch::new("controller")?;
         let mut serin = Self {
             process: None,
-            kubeconfig: kubeconfig(plane, &scratch)?,
+            kubeconfig: kubeconfig(plane, &scratch, options.namespace())?,
             options: options.clone(),
             ports: (free_port()?, free_port()?),
             http: reqwest::Client::builder()
@@ -126,14 +167,8 @@ impl Serin {
         args.push(format!("--kubeconfig={}", self.kubeconfig.display()));
         args.push(format!("--healthzPort={}", self.ports.0));
         args.push(format!("--metricsPort={}", self.ports.1));
-        if !self.options.instance_id.is_empty() {
-            args.push(format!("--instance-id={}", self.options.instance_id));
-        }
-        if let Some(url) = &self.options.prometheus {
-            args.push(format!("--prometheus-address={url}"));
-        }
-        args.extend(self.options.args.iter().cloned());
-        let env = [("POD_NAMESPACE".to_owned(), NAMESPACE.to_owned())];
+        args.extend(self.options.flags());
+        let env = [("POD_NAMESPACE".to_owned(), self.options.namespace().to_owned())];
         let log = self.log();
         self.process = Some(Process::start_with_env("serin", &program()?, &args, &env, &log)?);
         Ok(())
@@ -221,15 +256,16 @@ impl Serin {
 
 /// A kubeconfig for the controller's own user. On an existing cluster, which signs no certificates for us, the
 /// administrator impersonates that user.
-fn kubeconfig(plane: &Plane, scratch: &Scratch) -> Result<PathBuf> {
-    let groups = ["system:serviceaccounts", "system:serviceaccounts:argo-rollouts"];
+fn kubeconfig(plane: &Plane, scratch: &Scratch, namespace: &str) -> Result<PathBuf> {
+    let own_group = format!("system:serviceaccounts:{namespace}");
+    let groups = ["system:serviceaccounts", own_group.as_str()];
     if plane.is_local() {
-        return plane.kubeconfig_for(USER, &groups);
+        return plane.kubeconfig_for(&user(namespace), &groups);
     }
     let mut file = Kubeconfig::read_from(plane.admin_kubeconfig())?;
-    for user in &mut file.auth_infos {
-        let info = user.auth_info.get_or_insert_default();
-        info.impersonate = Some(USER.to_owned());
+    for named in &mut file.auth_infos {
+        let info = named.auth_info.get_or_insert_default();
+        info.impersonate = Some(user(namespace));
         info.impersonate_groups = Some(groups.map(str::to_owned).to_vec());
     }
     let path = scratch.join("kubeconfig");

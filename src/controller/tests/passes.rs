@@ -417,3 +417,30 @@ async fn news_of_a_write_whose_answer_was_lost_are_told_once() {
     assert_eq!(promotions_announced(true).await, 1, "it was carried out");
     assert_eq!(promotions_announced(false).await, 1, "it was not");
 }
+
+#[tokio::test(start_paused = true)]
+async fn readings_wait_for_their_tick_but_not_for_long() {
+    let shell = shell_with(&FakeApi::yes(), |_, _| Plan::default());
+    let run = Kick::Run(Key::new("shop", "run"));
+    let due = shell.memory.company_until(&run, true).unwrap();
+    assert_eq!(
+        shell.memory.company_until(&run, true),
+        Some(due),
+        "the time does not move on with each reading"
+    );
+    tokio::time::advance(due - Instant::now()).await;
+    assert_eq!(
+        shell.memory.company_until(&run, true),
+        None,
+        "nobody waits longer"
+    );
+    assert!(
+        shell.memory.company_until(&run, true).is_some(),
+        "the next tick waits anew"
+    );
+    assert_eq!(
+        shell.memory.company_until(&run, false),
+        None,
+        "what decides something waits for nobody"
+    );
+}

@@ -205,7 +205,7 @@ async fn a_kind_that_was_read_once_stays_known_while_lists_fail() {
                 let mut lists = lists.lock().unwrap();
                 *lists += 1;
                 match *lists {
-                    1 => list(&[]),
+                    2 => list(&[]),
                     _ => status(500, "InternalError", "etcd is slow"),
                 }
             }

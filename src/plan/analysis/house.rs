@@ -14,8 +14,16 @@ fn documents(yaml: &str) -> Vec<Value> {
     serde_saphyr::from_multiple(yaml).unwrap()
 }
 
+/// The Rollout among the documents of a file.
+fn rollout_of(yaml: &str) -> Value {
+    let found = documents(yaml)
+        .into_iter()
+        .find(|object| object["kind"] == "Rollout");
+    found.unwrap()
+}
+
 fn rollout() -> Rollout {
-    let mut rollout = documents(ROLLOUT).remove(0);
+    let mut rollout = rollout_of(ROLLOUT);
     rollout["metadata"]["namespace"] = json!("shop");
     serde_json::from_value(rollout).unwrap()
 }
@@ -181,10 +189,10 @@ fn every_example_names_known_kinds_only() {
             .collect::<Vec<_>>()
     };
     assert_eq!(kinds(basic), ["Rollout", "Service"]);
-    assert_eq!(kinds(ROLLOUT), ["Rollout", "Service", "Service", "HTTPRoute"]);
+    assert_eq!(kinds(ROLLOUT), ["Service", "Service", "HTTPRoute", "Rollout"]);
     assert_eq!(kinds(TEMPLATE), ["AnalysisTemplate"]);
     for yaml in [basic, ROLLOUT] {
-        let object = documents(yaml).remove(0);
+        let object = rollout_of(yaml);
         let typed: Rollout = serde_json::from_value(object.clone()).unwrap();
         assert_eq!(
             serde_json::to_value(typed).unwrap()["spec"],

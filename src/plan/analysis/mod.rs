@@ -76,8 +76,9 @@ pub struct Probe {
 /// What to do about one run.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct RunPlan {
-    /// Writes (the run has no status subresource: status goes to the main resource), notes and wake-up. Deferrable when the
-    /// readings of this pass decided nothing and other metrics of the same tick are still being measured: one write can carry all.
+    /// Writes (the run has no status subresource: status goes to the main resource), notes and wake-up. Deferrable when other
+    /// metrics of the same tick are still being measured: one write can carry all, and whoever reads a verdict sees what the others
+    /// found at that moment.
     pub plan: Plan,
     pub probes: Vec<Probe>,
 }
@@ -167,11 +168,10 @@ fn measure(
     let notes = assess::assess(&mut status, targets, asked, Time::new(now));
     retention::trim(&mut status, targets);
     let (due, wake_at) = schedule_all(seen, targets, &status, now);
-    let quiet = notes.is_empty() && status.phase == seen.run.status.phase;
     let ended = |metric: &String| seen.finished.iter().any(|finished| finished.metric == *metric);
     let company = seen.in_flight.iter().any(|metric| !ended(metric));
     let mut plan = write(&seen.run, &status, notes);
-    plan.deferrable = quiet && company && !plan.actions.is_empty();
+    plan.deferrable = company && !asked && !seen.finished.is_empty() && !plan.actions.is_empty();
     plan.waiting_for = waiting_for(seen, &due, wake_at);
     plan.wake_at = wake_at;
     let probe = |target: &&Target| Probe {

@@ -43,11 +43,17 @@ pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
         findings.background_run = background(draft, findings);
         findings.step_run = step(draft, findings);
     }
-    let in_use: BTreeSet<String> = [&findings.background_run, &findings.step_run]
-        .into_iter()
-        .flatten()
-        .map(|run| run.name.clone())
-        .collect();
+}
+
+/// Ends and forgets the runs that the update does not use, once everything else is decided: a run that a step further on needs may
+/// exist already, when its creation was written and the status that names it was not.
+pub fn tidy(draft: &mut Draft) {
+    let canary = &draft.rollout.status.canary;
+    let refs = [
+        &canary.current_background_analysis_run_status,
+        &canary.current_step_analysis_run_status,
+    ];
+    let in_use: BTreeSet<String> = refs.into_iter().flatten().map(|run| run.name.clone()).collect();
     cancel_others(draft, &in_use);
     forget_old(draft, &in_use);
 }

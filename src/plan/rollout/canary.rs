@@ -46,8 +46,10 @@ pub fn pass(draft: &mut Draft) {
         .weights
         .as_ref()
         .map(|w| (w.canary.weight, w.stable.weight));
-    let resized = !draft.hop && replicas::reconcile(draft, weights);
-    if !resized {
+    findings.step_done = pause::over(draft);
+    // Sizes of a step that is over are not worth a write: the next pass sizes for the next step.
+    let resized = !findings.step_done && !draft.hop && replicas::reconcile(draft, weights);
+    if !resized && !findings.step_done {
         pause::reconcile(draft, &mut findings);
     }
     status::finish(draft, &findings);

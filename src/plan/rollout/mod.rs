@@ -72,6 +72,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
     if problems.is_empty() {
         prepare(&mut draft);
         chain(&mut draft);
+        analysis::tidy(&mut draft);
     } else {
         valid::mark(&mut draft, &problems);
     }

@@ -1,5 +1,7 @@
 //! Pause steps, the pause conditions, and the condition types that tell people about them.
 
+use crate::api::rollout_status::{PauseCondition, RolloutStatus};
+use crate::api::steps::Pause;
 use crate::base::gotime::{Time, parse_duration};
 use crate::base::names::{condition, pause, reason};
 use crate::base::percent::IntOrString;
@@ -8,44 +10,54 @@ use crate::plan::rollout::status::{self, Findings};
 use crate::plan::rollout::{conditions, intent, steps};
 use chrono::TimeDelta;
 
-/// Starts, waits out or ends the pause of the current step.
+/// Whether the pause of the current step was waited out, or ended by a person: the controller's own mark without any condition means
+/// that somebody removed it. Asked before anything else of the step is decided, because the mark lasts only until the next status.
+pub fn over(draft: &Draft) -> bool {
+    let Some(step) = current(draft) else { return false };
+    let status = &draft.rollout.status;
+    let Some(started) = started(status) else {
+        return status.controller_pause && status.pause_conditions.is_empty();
+    };
+    let length = step.duration.as_ref().and_then(seconds);
+    length.is_some_and(|length| started.start_time.get() + length <= draft.now)
+}
+
+/// Starts the pause of the current step, or waits for its end.
 pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
-    let current = &draft.rollout.status;
-    let Some((_, step)) = steps::current(&draft.canary.steps, current.current_step_index) else {
-        return;
-    };
-    let Some(step) = step
-        .pause
-        .as_ref()
-        .filter(|_| !draft.rollout.spec.paused && !current.abort)
-    else {
-        return;
-    };
-    let started = current
-        .pause_conditions
-        .iter()
-        .find(|condition| condition.reason == pause::CANARY_STEP);
-    let Some(started) = started else {
-        // The controller's own mark without a condition means that a person removed it: promote.
-        if current.controller_pause {
-            findings.step_done = true;
-        } else {
+    let Some(step) = current(draft) else { return };
+    let length = step.duration.as_ref().and_then(seconds);
+    let status = &draft.rollout.status;
+    match (started(status), length) {
+        (Some(started), Some(length)) => {
+            let until = started.start_time.get() + length;
+            draft.wake(until);
+        }
+        (Some(_), None) => {}
+        // Another pause lasts: this one begins after it.
+        (None, _) if status.controller_pause => {}
+        (None, length) => {
             findings.intent.add_pause = Some(pause::CANARY_STEP);
-            if let Some(length) = step.duration.as_ref().and_then(seconds) {
+            if let Some(length) = length {
                 draft.wake_in(length);
             }
         }
-        return;
-    };
-    let Some(length) = step.duration.as_ref().and_then(seconds) else {
-        return;
-    };
-    let over = started.start_time.get() + length;
-    if over <= draft.now {
-        findings.step_done = true;
-    } else {
-        draft.wake(over);
     }
+}
+
+/// The pause of the current step, unless nothing of it may be carried out now.
+fn current<'d>(draft: &Draft<'d>) -> Option<&'d Pause> {
+    let status = &draft.rollout.status;
+    let (_, step) = steps::current(&draft.canary.steps, status.current_step_index)?;
+    step.pause
+        .as_ref()
+        .filter(|_| !draft.rollout.spec.paused && !status.abort)
+}
+
+fn started(status: &RolloutStatus) -> Option<&PauseCondition> {
+    status
+        .pause_conditions
+        .iter()
+        .find(|condition| condition.reason == pause::CANARY_STEP)
 }
 
 /// The length of a pause in whole seconds: a number, a number in quotes, or a Go duration. `None` when unreadable.

@@ -30,6 +30,10 @@ pub fn references(draft: &Draft) -> Vec<Problem> {
         problems.extend(service(draft, field, name));
     }
     problems.extend(routes(draft));
+    if draft.rollout.status.abort {
+        // An abort needs no analysis: a template that is gone must not keep the traffic on the canary.
+        return problems;
+    }
     let templates = validate_templates(&draft.rollout, &draft.seen.answers);
     problems.extend(
         templates

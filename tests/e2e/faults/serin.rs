@@ -1,6 +1,7 @@
-//! Controllers as real processes under the shipped role, to be killed and started again.
+//! Controllers as real processes under the shipped role, to be killed and started again. Unlike those of `support::serin` each is a
+//! user of its own, so that the audit log tells which of two replicas wrote.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use kube::Client;
@@ -9,6 +10,7 @@ use serde_json::json;
 use crate::support::manifest;
 use crate::support::plane::Plane;
 use crate::support::process::{Process, Scratch, free_port, tail};
+use crate::support::serin::program;
 use crate::support::wait::eventually;
 
 /// A debug build on a busy machine takes its time to fill its caches.
@@ -68,8 +70,8 @@ impl Serin {
 
     /// Starts it, or starts it again on the same ports.
     pub fn start(&mut self) {
-        let program = Path::new(env!("CARGO_BIN_EXE_serin"));
-        let started = Process::start_with_env("serin", program, &self.args, &self.env, &self.log);
+        let program = program().unwrap();
+        let started = Process::start_with_env("serin", &program, &self.args, &self.env, &self.log);
         self.process = Some(started.unwrap());
     }
 

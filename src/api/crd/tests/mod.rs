@@ -240,81 +240,63 @@ fn every_field_of_ours_is_explained() {
     }
 }
 
+/// Printer columns as `Name=jsonPath`, in order.
+fn columns(version: &Value) -> String {
+    let columns = version["additionalPrinterColumns"]
+        .as_array()
+        .into_iter()
+        .flatten();
+    let text = |column: &Value, member: &str| column[member].as_str().unwrap_or_default().to_owned();
+    let columns = columns.map(|column| format!("{}={}", text(column, "name"), text(column, "jsonPath")));
+    columns.collect::<Vec<_>>().join(" ")
+}
+
 #[test]
 fn envelopes_are_what_clients_expect() {
-    let check = |file: &str, kind: &str, plural: &str, short: &str, scope: &str, columns: &str| {
+    let check = |file: &str, names: [&str; 3], scope: &str, wanted: &str| {
+        let [kind, plural, short] = names;
         let document = document(Variant::Full, file);
         let (spec, version) = (&document["spec"], &document["spec"]["versions"][0]);
         assert_eq!(document["metadata"]["name"], format!("{plural}.argoproj.io"));
-        assert_eq!(
-            (&spec["names"]["kind"], &spec["names"]["plural"]),
-            (&json!(kind), &json!(plural))
-        );
-        assert_eq!(
-            (&spec["names"]["shortNames"], &spec["scope"]),
-            (&json!([short]), &json!(scope))
-        );
+        assert_eq!(spec["names"]["kind"], kind);
+        assert_eq!(spec["names"]["plural"], plural);
+        assert_eq!(spec["names"]["shortNames"], json!([short]));
+        assert_eq!(spec["scope"], scope);
         assert_eq!(
             (&version["served"], &version["storage"]),
             (&json!(true), &json!(true))
         );
-        let printed = version["additionalPrinterColumns"]
-            .as_array()
-            .into_iter()
-            .flatten();
-        let printed: Vec<String> = printed
-            .map(|column| {
-                format!(
-                    "{}={}",
-                    column["name"].as_str().unwrap_or(""),
-                    column["jsonPath"].as_str().unwrap_or("")
-                )
-            })
-            .collect();
-        assert_eq!(printed.join(" "), columns);
+        assert_eq!(columns(version), wanted);
     };
     let (age, phase) = ("Age=.metadata.creationTimestamp", "Status=.status.phase");
     let counts = "Desired=.spec.replicas Current=.status.replicas Up-to-date=.status.updatedReplicas \
                   Available=.status.availableReplicas";
+    let (counted, phased) = (format!("{counts} {age}"), format!("{phase} {age}"));
+    let cluster_template = ["ClusterAnalysisTemplate", "clusteranalysistemplates", "cat"];
     check(
         "rollout.yaml",
-        "Rollout",
-        "rollouts",
-        "ro",
+        ["Rollout", "rollouts", "ro"],
         "Namespaced",
-        &format!("{counts} {age}"),
+        &counted,
     );
     check(
         "analysis-template.yaml",
-        "AnalysisTemplate",
-        "analysistemplates",
-        "at",
+        ["AnalysisTemplate", "analysistemplates", "at"],
         "Namespaced",
         age,
     );
-    check(
-        "cluster-analysis-template.yaml",
-        "ClusterAnalysisTemplate",
-        "clusteranalysistemplates",
-        "cat",
-        "Cluster",
-        age,
-    );
+    check("cluster-analysis-template.yaml", cluster_template, "Cluster", age);
     check(
         "analysis-run.yaml",
-        "AnalysisRun",
-        "analysisruns",
-        "ar",
+        ["AnalysisRun", "analysisruns", "ar"],
         "Namespaced",
-        &format!("{phase} {age}"),
+        &phased,
     );
     check(
         "experiment.yaml",
-        "Experiment",
-        "experiments",
-        "exp",
+        ["Experiment", "experiments", "exp"],
         "Namespaced",
-        &format!("{phase} {age}"),
+        &phased,
     );
 }
 

@@ -230,7 +230,7 @@ fn a_verdict_does_not_wait_for_other_metrics() {
 }
 
 #[test]
-fn readings_that_decide_nothing_wait_for_company() {
+fn readings_wait_for_company() {
     let metrics = json!([{"name": "a", "interval": "10s"}, {"name": "b", "interval": "10s"}]);
     let mut story = Story::many(metrics, &[("a", "1"), ("b", "1")]);
     story.pass();
@@ -242,6 +242,33 @@ fn readings_that_decide_nothing_wait_for_company() {
     story.in_flight.insert("b".into(), start());
     story.deliver();
     assert!(!plan_run(&story.observed(), story.now).plan.deferrable);
+}
+
+#[test]
+fn a_verdict_waits_for_what_the_other_metrics_of_its_tick_find() {
+    let metrics = json!([{"name": "a", "interval": "10s"}, {"name": "b", "interval": "10s"}]);
+    let mut story = Story::many(metrics, &[("a", "0"), ("b", "1")]);
+    story.pass();
+    story.in_flight.insert("b".into(), start() + TimeDelta::hours(2));
+    story.deliver();
+    let plan = plan_run(&story.observed(), story.now).plan;
+    assert!(
+        plan.deferrable,
+        "the run has failed, and b is still being measured"
+    );
+    assert!(
+        !plan.actions.is_empty(),
+        "the shell may wait no longer than its limit"
+    );
+    story.in_flight.insert("b".into(), start());
+    story.deliver();
+    story.pass();
+    let status = story.status();
+    let counts: Vec<_> = status.metric_results.iter().map(|result| result.count).collect();
+    assert_eq!(
+        (status.phase.as_str(), counts),
+        ("Failed", vec![Some(1), Some(1)])
+    );
 }
 
 #[test]
