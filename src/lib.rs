@@ -11,6 +11,7 @@
 //! | 2 | [`measure`] | metric providers: request out, measurement in | yes |
 //! | 2 | [`notify`] | transitions to messages | yes |
 //! | 2 | [`view`] | read models for people | yes |
+//! | 2 | `cluster` | a small Kubernetes in memory; knows no Rollout | no |
 //! | 3 | `controller` | everything that touches the network or the clock | no |
 //! | 5 | `cli` | one file per command | no |
 //!
@@ -26,6 +27,9 @@ pub mod notify;
 pub mod plan;
 pub mod route;
 pub mod view;
+
+#[cfg(feature = "simulate")]
+pub mod cluster;
 
 #[cfg(feature = "shell")]
 pub mod cli;

@@ -55,7 +55,7 @@ fn check(problems: &[String]) {
 }
 
 /// Which of our modules each module may name, beside itself.
-const LAYERS: [(&str, &[&str]); 9] = [
+const LAYERS: [(&str, &[&str]); 10] = [
     ("base", &[]),
     ("api", &["base"]),
     ("route", &["base", "api", "plan"]),
@@ -63,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 9] = [
     ("plan", &["base", "api", "route"]),
     ("notify", &["base", "api", "plan"]),
     ("view", &["base", "api", "plan"]),
+    ("cluster", &["base"]),
     (
         "controller",
         &["base", "api", "plan", "route", "measure", "notify", "view"],

@@ -1,0 +1,54 @@
+//! Where somebody else decides when a request is applied, answered or seen: the hook for simulation. By default
+//! everything passes at once.
+
+use std::fmt;
+
+use futures::future::{BoxFuture, FutureExt, ready};
+use serde_json::Value;
+
+use super::failure::Failure;
+use super::request::Call;
+
+/// What becomes of a request at a gate.
+#[derive(Debug)]
+pub enum Verdict {
+    Pass,
+    /// The caller gets this answer instead.
+    Refuse(Box<Failure>),
+    /// The connection breaks: the caller does not learn what happened.
+    Lose,
+}
+
+/// What becomes of a watch event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Delivery {
+    Once,
+    Twice,
+    Never,
+    /// The watch ends before it.
+    Close,
+}
+
+/// The gate. Each future may wait as long as it likes: that is a delay.
+pub trait Gate: Send + Sync + fmt::Debug {
+    /// Before a request is applied.
+    fn before<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Verdict> {
+        ready(Verdict::Pass).boxed()
+    }
+
+    /// After a request was applied, before its answer goes out.
+    fn after<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Verdict> {
+        ready(Verdict::Pass).boxed()
+    }
+
+    /// Before a watch event goes out.
+    fn deliver<'a>(&'a self, _call: &'a Call, _event: &'a Value) -> BoxFuture<'a, Delivery> {
+        ready(Delivery::Once).boxed()
+    }
+}
+
+/// Everything passes at once.
+#[derive(Debug)]
+pub struct Open;
+
+impl Gate for Open {}

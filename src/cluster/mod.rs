@@ -1,0 +1,149 @@
+//! A small Kubernetes in memory, which speaks HTTP to a client without a socket. It must not know what a Rollout is.
+//!
+//! **Real**: resource versions from one counter, uids and names from a seed, optimistic locking, generations with and
+//! without a status subresource, writes that change nothing, merge, JSON and strategic-merge patches, status and scale
+//! subresources, lists with selectors and consistent pages, watches with bookmarks and 410, deletion with preconditions,
+//! grace and finalizers, evictions under disruption budgets, definitions of custom resources with pruning, defaulting
+//! and validation, and for every refusal the code, reason, message and causes of kube-apiserver 1.36.
+//!
+//! **Modelled**: pods, ReplicaSets, EndpointSlices, Jobs, garbage collection and the end of namespaces, as controllers
+//! of a few lines each with latencies of their own.
+//!
+//! **Absent**: authentication and authorization, webhooks, admission but for defaults, field ownership of server-side
+//! apply, conversion between versions (the storage version is served), protobuf, tables, OpenAPI, logs and exec. Built-in
+//! objects are validated only as far as `rules` says.
+//!
+//! Nothing here reads a clock but the one it was given, opens a socket or starts a thread: equal seeds and equal
+//! requests give equal answers.
+
+mod builtin;
+pub mod catalog;
+mod defaults;
+pub mod discovery;
+pub mod failure;
+pub mod gate;
+mod patch;
+mod read;
+pub mod request;
+mod rules;
+mod schema;
+pub mod select;
+mod service;
+pub mod store;
+mod typed;
+mod watch;
+pub mod world;
+mod write;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde_json::Value;
+
+use crate::base::clock::Clock;
+use failure::Failure;
+use gate::{Gate, Open};
+use world::World;
+
+pub use service::Service;
+
+/// The cluster. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Cluster {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    world: Mutex<World>,
+    gate: Mutex<Arc<dyn Gate>>,
+    /// The version of the last write, for those who wait for one.
+    changed: tokio::sync::watch::Sender<u64>,
+}
+
+impl Cluster {
+    /// An empty cluster with the namespaces `default` and `kube-system`.
+    pub fn new(seed: u64, clock: Clock) -> Self {
+        let world = World::new(seed, clock);
+        let (changed, _) = tokio::sync::watch::channel(world.store.version());
+        let gate: Mutex<Arc<dyn Gate>> = Mutex::new(Arc::new(Open));
+        Self {
+            shared: Arc::new(Shared {
+                world: Mutex::new(world),
+                gate,
+                changed,
+            }),
+        }
+    }
+
+    /// A client of this cluster, in the namespace `default`.
+    pub fn client(&self) -> kube::Client {
+        self.client_as("client")
+    }
+
+    /// A client whose requests carry the name of their caller to the gate.
+    pub fn client_as(&self, caller: &str) -> kube::Client {
+        kube::Client::new(self.service_as(caller), "default")
+    }
+
+    /// The HTTP service itself.
+    pub fn service(&self) -> Service {
+        self.service_as("client")
+    }
+
+    pub fn service_as(&self, caller: &str) -> Service {
+        Service::new(self.clone(), caller)
+    }
+
+    /// Serves a custom resource.
+    ///
+    /// # Errors
+    /// The API server's refusal if the definition is malformed, and one of our own if it has a validation rule that
+    /// is not understood here.
+    pub fn install_crd(&self, definition: Value) -> Result<(), Failure> {
+        self.change(|world| service::install(world, definition))
+    }
+
+    /// Makes a namespace unless it is there.
+    pub fn make_namespace(&self, name: &str) {
+        self.change(|world| world.make_namespace(name));
+    }
+
+    /// From now on this gate decides what passes.
+    pub fn set_gate(&self, gate: Arc<dyn Gate>) {
+        *self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner) = gate;
+    }
+
+    pub fn gate(&self) -> Arc<dyn Gate> {
+        Arc::clone(&self.shared.gate.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The state, to look at. Must not be held across an await.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        self.shared.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Changes the state and tells those who watch.
+    pub fn change<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        let mut world = self.world();
+        let answer = work(&mut world);
+        let version = world.store.version();
+        drop(world);
+        self.shared
+            .changed
+            .send_if_modified(|seen| std::mem::replace(seen, version) != version);
+        answer
+    }
+
+    /// Forgets the past: watches from before must list again.
+    pub fn compact(&self) {
+        self.change(|world| world.store.compact());
+    }
+
+    /// Hears of every write.
+    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
+        self.shared.changed.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Watches: what happened since a version, and what happens from now on, as seen through a selector.
+//!
+//! Real: initial events, `sendInitialEvents` with its closing bookmark, bookmarks each minute, objects that enter and
+//! leave the selector, `timeoutSeconds`, 410 in the stream for versions that are no longer kept. Absent: the server's
+//! own time limit is always half an hour (the real one varies it).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+use serde_json::{Value, json};
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::Cluster;
+use super::failure::{Cause, Failure};
+use super::gate::Delivery;
+use super::read;
+use super::request::Call;
+use super::select::Selector;
+use super::store::Change;
+use super::world::World;
+
+const BOOKMARK: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(1_800);
+const INITIAL_END: &str = "k8s.io/initial-events-end";
+
+/// One client's watch.
+pub struct Watch {
+    cluster: Cluster,
+    call: Call,
+    selector: Selector,
+    /// Everything up to this version was looked at.
+    seen: u64,
+    pending: VecDeque<Value>,
+    changed: watch::Receiver<u64>,
+    deadline: Instant,
+    bookmark: Option<Instant>,
+    ended: bool,
+}
+
+impl Watch {
+    /// Begins a watch; the initial events are those of this moment.
+    pub fn begin(cluster: &Cluster, world: &World, call: Call) -> Result<Self, Failure> {
+        let selector = read::selector(&call)?;
+        let initial = initial_asked(&call)?;
+        let bookmarks = call.query.flag("allowWatchBookmarks");
+        let text = call.query.text("resourceVersion");
+        let from = match text {
+            "" | "0" => None,
+            text => Some(
+                text.parse()
+                    .map_err(|_| Failure::bad_request(format!("invalid resourceVersion: {text}")))?,
+            ),
+        };
+        let timeout = call
+            .query
+            .number("timeoutSeconds")
+            .map_or(TIMEOUT, Duration::from_secs);
+        let mut watch = Self {
+            cluster: cluster.clone(),
+            selector,
+            seen: from.unwrap_or_else(|| world.store.version()),
+            pending: VecDeque::new(),
+            changed: cluster.subscribe(),
+            deadline: Instant::now() + timeout,
+            bookmark: bookmarks.then(|| Instant::now() + BOOKMARK),
+            ended: false,
+            call,
+        };
+        if initial == Some(true) || (from.is_none() && initial.is_none()) {
+            watch.show_all(world, initial == Some(true) && bookmarks);
+        }
+        Ok(watch)
+    }
+
+    fn show_all(&mut self, world: &World, closing: bool) {
+        self.seen = world.store.version();
+        for (_, object) in world.store.list(&self.call.resource.id, read::scope(&self.call)) {
+            if self.selector.matches(object) {
+                self.pending.push_back(self.event("ADDED", object));
+            }
+        }
+        if closing {
+            let mut event = self.bookmark_event();
+            event["object"]["metadata"]["annotations"] = json!({INITIAL_END: "true"});
+            self.pending.push_back(event);
+        }
+    }
+
+    fn event(&self, kind: &str, object: &Value) -> Value {
+        let object = if self.call.partial {
+            read::partial(object)
+        } else {
+            object.clone()
+        };
+        json!({"type": kind, "object": object})
+    }
+
+    fn bookmark_event(&self) -> Value {
+        let object = json!({
+            "kind": self.call.resource.kind, "apiVersion": self.call.resource.api_version(),
+            "metadata": {"resourceVersion": self.seen.to_string(), "creationTimestamp": null},
+        });
+        self.event("BOOKMARK", &object)
+    }
+
+    /// Reads the changes that were not looked at yet.
+    fn catch_up(&mut self) {
+        let cluster = self.cluster.clone();
+        let world = cluster.world();
+        let Some(changes) = world.store.since(self.seen) else {
+            let message = format!(
+                "too old resource version: {} ({})",
+                self.seen,
+                world.store.compacted() + 1
+            );
+            self.pending
+                .push_back(json!({"type": "ERROR", "object": Failure::expired(message).status()}));
+            self.ended = true;
+            return;
+        };
+        for change in changes {
+            self.seen = change.version;
+            if let Some(event) = self.translate(change) {
+                self.pending.push_back(event);
+            }
+        }
+    }
+
+    /// A change as this watch sees it through its selector.
+    fn translate(&self, change: &Change) -> Option<Value> {
+        let in_scope = change.key.resource == self.call.resource.id
+            && read::scope(&self.call).is_none_or(|namespace| change.key.namespace == namespace);
+        if !in_scope {
+            return None;
+        }
+        let selected = |object: &Option<Arc<Value>>| {
+            object
+                .as_ref()
+                .filter(|object| self.selector.matches(object))
+                .cloned()
+        };
+        match (selected(&change.before), selected(&change.after)) {
+            (None, Some(after)) => Some(self.event("ADDED", &after)),
+            (Some(_), Some(after)) => Some(self.event("MODIFIED", &after)),
+            (Some(_), None) if change.after.is_none() => Some(self.event("DELETED", &change.last)),
+            (Some(before), None) => {
+                let mut gone = Value::clone(&before);
+                gone["metadata"]["resourceVersion"] = change.version.to_string().into();
+                Some(self.event("DELETED", &gone))
+            }
+            (None, None) => None,
+        }
+    }
+
+    /// The next event; none when the watch is over.
+    async fn next(&mut self) -> Option<Value> {
+        loop {
+            if let Some(event) = self.pending.pop_front() {
+                return Some(event);
+            }
+            if self.ended {
+                return None;
+            }
+            self.changed.borrow_and_update();
+            self.catch_up();
+            if !self.pending.is_empty() {
+                continue;
+            }
+            let bookmark = self.bookmark.unwrap_or(self.deadline).min(self.deadline);
+            tokio::select! {
+                biased;
+                changed = self.changed.changed() => if changed.is_err() { self.ended = true },
+                () = tokio::time::sleep_until(bookmark) => self.tick(),
+            }
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = Instant::now();
+        if self.bookmark.is_some() {
+            self.bookmark = Some(now + BOOKMARK);
+            self.pending.push_back(self.bookmark_event());
+        }
+        self.ended = now >= self.deadline;
+    }
+
+    /// The body of the answer.
+    pub fn into_stream(self) -> impl Stream<Item = Bytes> + Send {
+        stream::unfold(self, |mut watch| async move {
+            loop {
+                let event = watch.next().await?;
+                let gate = watch.cluster.gate();
+                let line = |event: &Value| format!("{event}\n");
+                let text = match gate.deliver(&watch.call, &event).await {
+                    Delivery::Once => line(&event),
+                    Delivery::Twice => line(&event) + &line(&event),
+                    Delivery::Never => continue,
+                    Delivery::Close => return None,
+                };
+                return Some((Bytes::from(text), watch));
+            }
+        })
+    }
+}
+
+/// Whether initial events are asked for, or refused, or neither.
+fn initial_asked(call: &Call) -> Result<Option<bool>, Failure> {
+    let name = "sendInitialEvents";
+    let given = call.query.has(name);
+    let matched = call.query.text("resourceVersionMatch");
+    let refuse = |field: &str, why: &str| {
+        let cause = Cause::forbidden(field, why);
+        Err(Failure::invalid("meta.k8s.io", "ListOptions", "", &[cause]))
+    };
+    if given && matched != "NotOlderThan" {
+        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        return refuse("resourceVersionMatch", why);
+    }
+    if !given && !matched.is_empty() {
+        return refuse(
+            "resourceVersionMatch",
+            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+        );
+    }
+    Ok(given.then(|| call.query.flag(name)))
+}

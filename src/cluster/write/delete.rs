@@ -1,0 +1,275 @@
+//! DELETE: preconditions, grace, finalizers and propagation; collections; evictions.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::Written;
+use crate::base::gotime::Time;
+use crate::cluster::catalog::DEFINITIONS;
+use crate::cluster::failure::Failure;
+use crate::cluster::read;
+use crate::cluster::request::Call;
+use crate::cluster::select::label_selector_matches;
+use crate::cluster::store::Key;
+use crate::cluster::world::World;
+
+const ORPHAN: &str = "orphan";
+const FOREGROUND: &str = "foregroundDeletion";
+
+pub fn delete(world: &mut World, call: &Call) -> Result<Written, Failure> {
+    let options = call.delete_options();
+    let object = world.get(&call.resource, &call.namespace, &call.name)?;
+    preconditions(call, &object, &options["preconditions"])?;
+    let key = Key::new(&call.resource.id, &call.namespace, &call.name);
+    if call.dry_run() {
+        return Ok(Written::new(200, success(call, &object)));
+    }
+    let mut marked = Value::clone(&object);
+    propagate(call, &mut marked, &options);
+    let grace = grace(call, &object, &options);
+    if grace == 0 && no_finalizers(&marked) {
+        let last = expunge(world, &key, None).unwrap_or(object);
+        // Some kinds answer with what was deleted.
+        let shown = matches!(&*call.resource.id, "pods" | "services" | "serviceaccounts");
+        let body = if shown {
+            Value::clone(&last)
+        } else {
+            success(call, &last)
+        };
+        return Ok(Written::new(200, body));
+    }
+    mark(world, &mut marked, grace);
+    if marked != *object {
+        marked = Value::clone(&*world.store.put(&key, marked));
+    }
+    Ok(Written::new(200, marked))
+}
+
+fn success(call: &Call, object: &Value) -> Value {
+    let mut details =
+        json!({"name": call.name, "kind": call.resource.plural, "uid": object["metadata"]["uid"]});
+    if !call.resource.group.is_empty() {
+        details["group"] = call.resource.group.as_str().into();
+    }
+    json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+}
+
+fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failure> {
+    let resource = &call.resource;
+    for (field, name, happened) in [
+        (
+            "uid",
+            "UID",
+            "The object might have been deleted and then recreated",
+        ),
+        (
+            "resourceVersion",
+            "ResourceVersion",
+            "The object might have been modified",
+        ),
+    ] {
+        let (Some(asked), Some(is)) = (asked[field].as_str(), object["metadata"][field].as_str()) else {
+            continue;
+        };
+        if asked != is {
+            let why = format!(
+                "the {name} in the precondition ({asked}) does not match the {name} in record ({is}). {happened}"
+            );
+            // Here the server says the kind where it says the resource elsewhere.
+            return Err(Failure::conflict(
+                &resource.group,
+                &resource.kind,
+                &call.name,
+                &why,
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// The finalizers that make the garbage collector act before the object goes.
+fn propagate(call: &Call, object: &mut Value, options: &Value) {
+    let policy = match (
+        options["propagationPolicy"].as_str(),
+        options["orphanDependents"].as_bool(),
+    ) {
+        (Some(policy), _) => policy,
+        (None, Some(true)) => "Orphan",
+        (None, Some(false)) => "Background",
+        // Jobs orphan their pods unless told otherwise.
+        (None, None) if &*call.resource.id == "jobs.batch" => "Orphan",
+        (None, None) => return,
+    };
+    let mut finalizers = object["metadata"]["finalizers"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
+    finalizers.retain(|one| one != ORPHAN && one != FOREGROUND);
+    match policy {
+        "Orphan" => finalizers.push(ORPHAN.into()),
+        "Foreground" => finalizers.push(FOREGROUND.into()),
+        _ => {}
+    }
+    if let Value::Object(meta) = &mut object["metadata"] {
+        if finalizers.is_empty() {
+            meta.remove("finalizers");
+        } else {
+            meta.insert("finalizers".to_owned(), finalizers.into());
+        }
+    }
+}
+
+/// Seconds until the object may go. Only pods have any: a kubelet must stop them first.
+fn grace(call: &Call, object: &Value, options: &Value) -> i64 {
+    if &*call.resource.id != "pods" {
+        return 0;
+    }
+    let bound = object["spec"]["nodeName"]
+        .as_str()
+        .is_some_and(|node| !node.is_empty());
+    let ended = matches!(object["status"]["phase"].as_str(), Some("Succeeded" | "Failed"));
+    if !bound || ended {
+        return 0;
+    }
+    let asked = options["gracePeriodSeconds"].as_i64();
+    let own = object["spec"]["terminationGracePeriodSeconds"]
+        .as_i64()
+        .unwrap_or(30);
+    let running = object["metadata"]["deletionGracePeriodSeconds"].as_i64();
+    match (asked, running) {
+        (Some(asked), Some(running)) => asked.min(running),
+        (None, Some(running)) => running,
+        (asked, None) => asked.unwrap_or(own),
+    }
+}
+
+fn no_finalizers(object: &Value) -> bool {
+    let own = object["metadata"]["finalizers"]
+        .as_array()
+        .is_none_or(Vec::is_empty);
+    // A namespace has its finalizers in its spec.
+    let inner = object["kind"] == "Namespace"
+        && object["spec"]["finalizers"]
+            .as_array()
+            .is_some_and(|list| !list.is_empty());
+    own && !inner
+}
+
+/// Whether a write leaves an object that is being deleted with nothing to wait for.
+pub fn is_finished(object: &Value) -> bool {
+    let meta = &object["metadata"];
+    let graceful = object["kind"] == "Pod" && meta["deletionGracePeriodSeconds"].as_i64().unwrap_or(0) > 0;
+    meta["deletionTimestamp"].is_string() && no_finalizers(object) && !graceful
+}
+
+fn mark(world: &World, object: &mut Value, grace: i64) {
+    let first = object["metadata"]["deletionTimestamp"].is_null();
+    let before = object["metadata"]["deletionGracePeriodSeconds"].as_i64();
+    if !first && before == Some(grace) {
+        return;
+    }
+    let end = world.now() + TimeDelta::seconds(grace);
+    object["metadata"]["deletionTimestamp"] = Time::new(end).rfc3339().into();
+    object["metadata"]["deletionGracePeriodSeconds"] = grace.into();
+    if let (true, Some(generation)) = (first, object["metadata"]["generation"].as_i64()) {
+        object["metadata"]["generation"] = (generation + 1).into();
+    }
+    if object["kind"] == "Namespace" {
+        object["status"]["phase"] = "Terminating".into();
+    }
+}
+
+/// Removes an object for good; `last` is what its watchers are shown instead of what was stored.
+pub fn expunge(world: &mut World, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
+    if let Some(last) = last {
+        world.store.overwrite(key, last);
+    }
+    let gone = world.store.remove(key)?;
+    if &*key.resource == DEFINITIONS {
+        undefine(world, &key.name);
+    }
+    Some(gone)
+}
+
+/// A definition takes its objects along.
+fn undefine(world: &mut World, id: &str) {
+    let id: Arc<str> = id.into();
+    let keys: Vec<Key> = world.store.list(&id, None).map(|(key, _)| key.clone()).collect();
+    for key in keys {
+        world.store.remove(&key);
+    }
+    world.catalog.forget(&id);
+}
+
+/// Deletes everything that a selector selects.
+pub fn collect(world: &mut World, call: &Call) -> Result<Written, Failure> {
+    let selector = read::selector(call)?;
+    let found: Vec<Arc<Value>> = world
+        .store
+        .list(&call.resource.id, read::scope(call))
+        .map(|(_, object)| Arc::clone(object))
+        .filter(|object| selector.matches(object))
+        .collect();
+    for object in &found {
+        let mut one = call.clone();
+        one.name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
+        one.namespace = object["metadata"]["namespace"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        delete(world, &one)?;
+    }
+    let list = json!({
+        "kind": call.resource.list_kind, "apiVersion": call.resource.api_version(),
+        "metadata": {"resourceVersion": world.store.version().to_string()},
+        "items": found.iter().map(|object| Value::clone(object)).collect::<Vec<_>>(),
+    });
+    Ok(Written::new(200, list))
+}
+
+/// Deletes a pod if the disruption budgets over it allow it.
+pub fn evict(world: &mut World, call: &Call) -> Result<Written, Failure> {
+    let eviction = call.object()?;
+    let pod = world.get(&call.resource, &call.namespace, &call.name)?;
+    let budgets: Arc<str> = "poddisruptionbudgets.policy".into();
+    let over: Vec<(Key, Arc<Value>)> = world
+        .store
+        .list(&budgets, Some(&call.namespace))
+        .filter(|(_, budget)| label_selector_matches(&budget["spec"]["selector"], &pod["metadata"]["labels"]))
+        .map(|(key, budget)| (key.clone(), Arc::clone(budget)))
+        .collect();
+    let ready = pod["status"]["phase"] == "Running";
+    for (key, budget) in over.iter().filter(|_| ready) {
+        let allowed = budget["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
+        if allowed <= 0 {
+            return Err(over_budget(&key.name, &budget["status"]));
+        }
+        let mut budget = Value::clone(budget);
+        budget["status"]["disruptionsAllowed"] = (allowed - 1).into();
+        world.store.put(key, budget);
+    }
+    let mut whole = call.clone();
+    whole.subresource = String::new();
+    whole.body = eviction["deleteOptions"].to_string().into();
+    delete(world, &whole)?;
+    Ok(Written::new(
+        201,
+        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
+    ))
+}
+
+fn over_budget(name: &str, status: &Value) -> Failure {
+    let number = |field: &str| status[field].as_i64().unwrap_or(0);
+    let message = format!(
+        "The disruption budget {name} needs {} healthy pods and has {} currently",
+        number("desiredHealthy"),
+        number("currentHealthy")
+    );
+    let mut failure = Failure::too_many_requests(0);
+    failure.message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
+    failure.retry_after_seconds = None;
+    failure.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": message}]}));
+    failure
+}
