@@ -21,6 +21,7 @@ mod record;
 mod analysis;
 mod basic;
 mod budget;
+mod conformance;
 mod faults;
 mod gateway;
 mod harness;

@@ -12,6 +12,8 @@
 mod canary;
 mod cli;
 mod cli_actions;
+#[cfg(feature = "simulate")]
+mod conformance;
 mod crash;
 mod exhaustive;
 mod fake_api;

@@ -11,6 +11,7 @@
 pub mod app;
 pub mod audit;
 pub mod certs;
+pub mod conformance;
 pub mod manifest;
 pub mod plane;
 pub mod pods;

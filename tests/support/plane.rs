@@ -79,6 +79,12 @@ impl Plane {
 
     /// Starts etcd, kube-apiserver and kube-controller-manager, and waits until all three do their work.
     pub async fn start_local(crds: &[String]) -> Result<Self> {
+        Self::start_with(crds, parts::CONTROLLERS).await
+    }
+
+    /// As [`Plane::start_local`] with only the `controllers` named: without those of workloads nothing writes
+    /// to an object but the test.
+    pub async fn start_with(crds: &[String], controllers: &str) -> Result<Self> {
         let parts = Parts::new(find_program()?)?;
         let etcd = parts.start_etcd()?;
         let apiserver = parts.start_apiserver()?;
@@ -102,7 +108,7 @@ impl Plane {
         // every 30 seconds, and until it knows a kind it deletes nothing that such an object owns.
         try_join_all(crds.iter().map(|crd| manifest::apply(&client, "default", crd))).await?;
         let local = plane.local()?;
-        *lock(&local.controllers) = Some(local.parts.start_controllers()?);
+        *lock(&local.controllers) = Some(local.parts.start_controllers(controllers)?);
         plane.wait_controllers().await?;
         Ok(plane)
     }

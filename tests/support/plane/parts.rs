@@ -9,9 +9,13 @@ use super::super::audit;
 use super::super::certs::Certs;
 use super::super::process::{Process, Scratch, free_port};
 
-const CONTROLLERS: &str = "deployment-controller,replicaset-controller,job-controller,endpointslice-controller,\
+/// Everything that moves on its own in the tests' clusters.
+pub const CONTROLLERS: &str = "deployment-controller,replicaset-controller,job-controller,endpointslice-controller,\
     horizontal-pod-autoscaler-controller,garbage-collector-controller,namespace-controller,\
     serviceaccount-controller,disruption-controller,pod-garbage-collector-controller";
+
+/// Only what cleans up: nothing changes an object that a test has made.
+pub const CLEANERS: &str = "garbage-collector-controller,namespace-controller,serviceaccount-controller";
 
 /// What every part needs to know.
 #[derive(Debug)]
@@ -83,7 +87,8 @@ impl Parts {
         self.start("kube-apiserver", &flags)
     }
 
-    pub fn start_controllers(&self) -> Result<Process> {
+    /// `controllers`: their names with commas between.
+    pub fn start_controllers(&self, controllers: &str) -> Result<Process> {
         let kubeconfig = self.kubeconfig(audit::CONTROLLERS, &["system:masters"])?;
         let flags = [
             ("kubeconfig", kubeconfig.display().to_string()),
@@ -95,7 +100,7 @@ impl Parts {
             ("kube-api-qps", "500".to_owned()),
             ("kube-api-burst", "1000".to_owned()),
             ("concurrent-replicaset-syncs", "20".to_owned()),
-            ("controllers", CONTROLLERS.to_owned()),
+            ("controllers", controllers.to_owned()),
         ];
         self.start("kube-controller-manager", &flags)
     }
