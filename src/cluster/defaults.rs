@@ -10,7 +10,7 @@ pub fn fill(world: &mut World, resource: &str, object: &mut Value, creating: boo
         "pods" => pod(object),
         "services" => service(world, object),
         "replicasets.apps" | "deployments.apps" | "statefulsets.apps" | "daemonsets.apps" => {
-            workload(resource, object)
+            workload(resource, object);
         }
         "jobs.batch" => job(object, creating),
         "namespaces" if creating => {
@@ -79,7 +79,7 @@ fn container(container: &mut Value) {
     }
     if container.get("ports").is_some() {
         each(&mut container["ports"], |port| {
-            ensure(port, "protocol", json!("TCP"))
+            ensure(port, "protocol", json!("TCP"));
         });
     }
     for probe in ["readinessProbe", "livenessProbe", "startupProbe"] {

@@ -21,6 +21,7 @@ async fn refusals_are_those_of_the_server() {
         "Operation cannot be fulfilled on ConfigMap \"a\": the UID in the precondition (x) does not match the UID in record ({uid}). \
          The object might have been deleted and then recreated"
     );
+    #[expect(clippy::type_complexity, reason = "a table, read row by row")]
     let rows: Vec<(&str, &str, Value, &str, (u16, &str, &str))> = vec![
         (
             "POST",

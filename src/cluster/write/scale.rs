@@ -66,7 +66,7 @@ pub fn problems(resource: &Resource, object: &Value) -> Vec<Cause> {
             None | Some(Value::Null) => {}
             Some(value) => match value.as_i64() {
                 Some(count) if count < 0 => {
-                    found.push(Cause::invalid(field, count, "should be a non-negative integer"))
+                    found.push(Cause::invalid(field, count, "should be a non-negative integer"));
                 }
                 Some(_) => {}
                 None => {

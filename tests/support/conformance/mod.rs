@@ -12,5 +12,13 @@ mod script;
 
 #[allow(unused_imports, reason = "each tier uses a part")]
 pub use compare::{Difference, compare, record};
+#[allow(
+    unused_imports,
+    reason = "the demo shares the harness but runs no conformance scripts"
+)]
 pub use run::Runner;
+#[allow(
+    unused_imports,
+    reason = "the demo shares the harness but runs no conformance scripts"
+)]
 pub use script::{crds, topics};
