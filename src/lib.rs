@@ -13,6 +13,7 @@
 //! | 2 | [`view`] | read models for people | yes |
 //! | 2 | `cluster` | a small Kubernetes in memory; knows no Rollout | no |
 //! | 3 | `controller` | everything that touches the network or the clock | no |
+//! | 4 | `simulate` | the controller in a world of its own, on virtual time | no |
 //! | 5 | `cli` | one file per command | no |
 //!
 //! Without the feature `shell` only the modules inside the fence compile: they cannot reach an async runtime, HTTP,
@@ -30,6 +31,8 @@ pub mod view;
 
 #[cfg(feature = "simulate")]
 pub mod cluster;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 
 #[cfg(feature = "shell")]
 pub mod cli;

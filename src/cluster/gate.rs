@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::request::Call;
+use super::store::{Change, Store};
 
 /// What becomes of a request at a gate.
 #[derive(Debug)]
@@ -40,6 +41,10 @@ pub trait Gate: Send + Sync + fmt::Debug {
     fn after<'a>(&'a self, _call: &'a Call) -> BoxFuture<'a, Verdict> {
         ready(Verdict::Pass).boxed()
     }
+
+    /// What was just done: by a request, with the HTTP status of its answer, or (without one) by the cluster itself. Told
+    /// for every request but watches, and for every change. Must not look at the cluster but through `store`.
+    fn done(&self, _store: &Store, _by: Option<(&Call, u16)>, _changes: &[Change]) {}
 
     /// Before a watch event goes out.
     fn deliver<'a>(&'a self, _call: &'a Call, _event: &'a Value) -> BoxFuture<'a, Delivery> {

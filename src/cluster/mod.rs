@@ -42,6 +42,7 @@ use serde_json::Value;
 use crate::base::clock::Clock;
 use failure::Failure;
 use gate::{Gate, Open};
+use request::Call;
 use world::World;
 
 pub use service::Service;
@@ -124,9 +125,25 @@ impl Cluster {
 
     /// Changes the state and tells those who watch.
     pub fn change<T>(&self, work: impl FnOnce(&mut World) -> T) -> T {
+        self.change_by(None, work, |_| 0)
+    }
+
+    /// As [`Cluster::change`], by a request whose answer has this HTTP status.
+    fn change_by<T>(
+        &self,
+        call: Option<&Call>,
+        work: impl FnOnce(&mut World) -> T,
+        code: impl FnOnce(&T) -> u16,
+    ) -> T {
         let mut world = self.world();
+        let before = world.store.version();
         let answer = work(&mut world);
         let version = world.store.version();
+        let changes = world.store.changes_after(before);
+        if call.is_some() || !changes.is_empty() {
+            let by = call.map(|call| (call, code(&answer)));
+            self.gate().done(&world.store, by, &changes);
+        }
         drop(world);
         self.shared
             .changed

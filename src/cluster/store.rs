@@ -168,6 +168,12 @@ impl Store {
         Some(self.history.range(start..))
     }
 
+    /// The changes after `version` that are still kept, oldest first.
+    pub fn changes_after(&self, version: u64) -> Vec<Change> {
+        let start = self.history.partition_point(|change| change.version <= version);
+        self.history.range(start..).cloned().collect()
+    }
+
     /// The objects of a resource as they were at `version`; none if that is no longer known.
     pub fn list_at(
         &self,

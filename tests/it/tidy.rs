@@ -55,7 +55,7 @@ fn check(problems: &[String]) {
 }
 
 /// Which of our modules each module may name, beside itself.
-const LAYERS: [(&str, &[&str]); 10] = [
+const LAYERS: [(&str, &[&str]); 11] = [
     ("base", &[]),
     ("api", &["base"]),
     ("route", &["base", "api", "plan"]),
@@ -69,6 +69,20 @@ const LAYERS: [(&str, &[&str]); 10] = [
         &["base", "api", "plan", "route", "measure", "notify", "view"],
     ),
     (
+        "simulate",
+        &[
+            "base",
+            "api",
+            "plan",
+            "route",
+            "measure",
+            "notify",
+            "view",
+            "cluster",
+            "controller",
+        ],
+    ),
+    (
         "cli",
         &[
             "base",
@@ -78,7 +92,9 @@ const LAYERS: [(&str, &[&str]); 10] = [
             "measure",
             "notify",
             "view",
+            "cluster",
             "controller",
+            "simulate",
         ],
     ),
 ];
