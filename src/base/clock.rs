@@ -14,7 +14,25 @@ pub enum Clock {
     Virtual {
         base: DateTime<Utc>,
         since: tokio::time::Instant,
+        skew: Skew,
     },
+}
+
+/// How far a simulated clock is off, in milliseconds; may change at any time. Clones share it.
+#[cfg(feature = "shell")]
+#[derive(Clone, Debug, Default)]
+pub struct Skew(std::sync::Arc<std::sync::atomic::AtomicI64>);
+
+#[cfg(feature = "shell")]
+impl Skew {
+    pub fn set(&self, off: chrono::TimeDelta) {
+        let millis = off.num_milliseconds();
+        self.0.store(millis, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn get(&self) -> chrono::TimeDelta {
+        chrono::TimeDelta::milliseconds(self.0.load(std::sync::atomic::Ordering::Relaxed))
+    }
 }
 
 impl Clock {
@@ -26,9 +44,9 @@ impl Clock {
         match self {
             Clock::Wall => SystemTime::now().into(),
             #[cfg(feature = "shell")]
-            Clock::Virtual { base, since } => {
+            Clock::Virtual { base, since, skew } => {
                 let passed = chrono::TimeDelta::from_std(since.elapsed());
-                *base + passed.unwrap_or(chrono::TimeDelta::MAX)
+                *base + passed.unwrap_or(chrono::TimeDelta::MAX) + skew.get()
             }
         }
     }
@@ -41,6 +59,19 @@ impl Clock {
         Clock::Virtual {
             base,
             since: tokio::time::Instant::now(),
+            skew: Skew::default(),
+        }
+    }
+
+    /// The same clock as somebody sees it whose clock is off by `skew`.
+    pub fn skewed(&self, skew: Skew) -> Self {
+        match self {
+            Clock::Wall => Clock::Wall,
+            Clock::Virtual { base, since, .. } => Clock::Virtual {
+                base: *base,
+                since: *since,
+                skew,
+            },
         }
     }
 

@@ -2,6 +2,7 @@
 
 use crate::base::object::Key;
 use crate::base::secret::Secret;
+use crate::controller::edges::Edges;
 use crate::controller::options::Options;
 use crate::controller::secrets;
 use crate::controller::slack::{self, Counts, Outbox, TokenSource};
@@ -47,23 +48,20 @@ impl Announce for Outbox {
 ///
 /// # Errors
 /// When it can never work.
-pub fn announcer(
-    options: &Options,
-    client: &Client,
-    own_namespace: &str,
-) -> anyhow::Result<Arc<dyn Announce>> {
+pub fn announcer(options: &Options, edges: &Edges) -> anyhow::Result<Arc<dyn Announce>> {
     let config = slack::Config {
         api_url: options.slack_api_url.clone(),
         channel: options.slack_channel.clone(),
         ..slack::Config::default()
     };
     let tokens = options.slack_secret.as_ref().map(|name| {
-        let (client, key) = (client.clone(), Key::new(own_namespace, name));
+        let (client, key) = (edges.client.clone(), Key::new(edges.own_namespace.clone(), name));
         let field = options.slack_secret_key.clone();
         let source = move || token(client.clone(), key.clone(), field.clone());
         Arc::new(source) as Arc<dyn TokenSource>
     });
-    let outbox = slack::spawn(config, tokens).context("cannot set up Slack")?;
+    let outbox =
+        slack::spawn(config, tokens, edges.slack.clone(), &edges.tasks).context("cannot set up Slack")?;
     Ok(Arc::new(outbox))
 }
 

@@ -6,18 +6,18 @@ use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::controller::watch::chain;
 use crate::measure::{Auth, Call, Request, Response};
+use futures::future::BoxFuture;
 use prometheus_http_query::Client as Prometheus;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url, redirect};
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 /// The connections to metric providers.
 pub struct Http {
-    secure: Client,
-    insecure: Client,
+    wire: Arc<dyn Wire>,
     tokens: Mutex<BTreeMap<TokenKey, Token>>,
 }
 
@@ -33,11 +33,17 @@ struct Token {
 impl Http {
     /// Fails when the machine's certificate store cannot be read.
     pub fn new() -> Result<Self, reqwest::Error> {
-        Ok(Self {
+        let sockets = Sockets {
             secure: client(false)?,
             insecure: client(true)?,
-            tokens: Mutex::new(BTreeMap::new()),
-        })
+        };
+        Ok(Self::over(Arc::new(sockets)))
+    }
+
+    /// Over another wire: a simulation's.
+    pub fn over(wire: Arc<dyn Wire>) -> Self {
+        let tokens = Mutex::new(BTreeMap::new());
+        Self { wire, tokens }
     }
 
     /// Sends the request. `Err` is the message for the measurement.
@@ -57,24 +63,17 @@ impl Http {
     }
 
     async fn exchange(&self, request: &Request) -> Result<Response, String> {
-        let client = match request.insecure {
-            true => &self.insecure,
-            false => &self.secure,
-        };
-        let headers = self.headers(client, request).await?;
-        let prometheus =
-            Prometheus::from(client.clone(), address(&request.call)).map_err(|error| chain(&error))?;
-        let millis = request.timeout.num_milliseconds();
-        let answer = query(&prometheus, &request.call, &headers, millis, Method::Post).await?;
+        let headers = self.headers(request).await?;
+        let answer = self.wire.query(request, &headers, Method::Post).await?;
         let answer = match answer.status().as_u16() {
             // Some proxies let only GET through.
-            405 | 501 => query(&prometheus, &request.call, &headers, millis, Method::Get).await?,
+            405 | 501 => self.wire.query(request, &headers, Method::Get).await?,
             _ => answer,
         };
         read(answer).await
     }
 
-    async fn headers(&self, client: &Client, request: &Request) -> Result<HeaderMap, String> {
+    async fn headers(&self, request: &Request) -> Result<HeaderMap, String> {
         let mut headers = HeaderMap::new();
         for (name, value) in &request.headers {
             let name_parsed = HeaderName::from_bytes(name.as_bytes());
@@ -84,6 +83,7 @@ impl Http {
         match &request.auth {
             Auth::None => {}
             Auth::Basic { username, password } => {
+                let client = self.wire.client(request.insecure);
                 headers.insert(AUTHORIZATION, basic(client, username, password.expose())?);
             }
             Auth::OAuth2 {
@@ -93,6 +93,7 @@ impl Http {
                 scopes,
             } => {
                 let key = (token_url.clone(), client_id.clone(), scopes.join(" "));
+                let client = self.wire.client(request.insecure);
                 let token = self.token(client, key, client_secret).await?;
                 headers.insert(
                     AUTHORIZATION,
@@ -189,10 +190,54 @@ fn same_host(attempt: redirect::Attempt) -> redirect::Action {
     }
 }
 
-#[derive(Clone, Copy)]
-enum Method {
+#[derive(Clone, Copy, Debug)]
+pub enum Method {
     Get,
     Post,
+}
+
+/// What carries requests to a provider and answers back.
+pub trait Wire: Send + Sync {
+    /// Asks. `Err` says why no answer came.
+    fn query<'a>(
+        &'a self,
+        request: &'a Request,
+        headers: &'a HeaderMap,
+        method: Method,
+    ) -> BoxFuture<'a, Result<reqwest::Response, String>>;
+
+    /// For what is no query: credentials.
+    fn client(&self, insecure: bool) -> &Client;
+}
+
+/// The network.
+struct Sockets {
+    secure: Client,
+    insecure: Client,
+}
+
+impl Wire for Sockets {
+    fn query<'a>(
+        &'a self,
+        request: &'a Request,
+        headers: &'a HeaderMap,
+        method: Method,
+    ) -> BoxFuture<'a, Result<reqwest::Response, String>> {
+        Box::pin(async move {
+            let client = self.client(request.insecure).clone();
+            let prometheus =
+                Prometheus::from(client, address(&request.call)).map_err(|error| chain(&error))?;
+            let millis = request.timeout.num_milliseconds();
+            query(&prometheus, &request.call, headers, millis, method).await
+        })
+    }
+
+    fn client(&self, insecure: bool) -> &Client {
+        match insecure {
+            true => &self.insecure,
+            false => &self.secure,
+        }
+    }
 }
 
 async fn query(

@@ -84,11 +84,15 @@ pub fn lease_name(instance_id: &str) -> String {
     }
 }
 
-/// A name that no other process has.
-pub fn identity(seed: &mut Seed) -> String {
+/// The name of this machine or pod.
+pub fn host() -> String {
     let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
     let host = host.or_else(|| std::fs::read_to_string("/etc/hostname").ok());
-    let host = host.as_deref().map_or("serin", str::trim);
+    host.as_deref().map_or("serin", str::trim).to_owned()
+}
+
+/// A name that no other process has.
+pub fn identity(host: &str, seed: &mut Seed) -> String {
     format!("{host}_{:016x}{:016x}", seed.next_u64(), seed.next_u64())
 }
 

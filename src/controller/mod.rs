@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod announce;
 pub mod cached;
 pub mod caches;
+pub mod edges;
 pub mod error;
 pub mod events;
 pub mod http;
@@ -24,6 +25,7 @@ pub mod selector;
 pub mod serve;
 pub mod slack;
 pub mod stores;
+pub mod tasks;
 pub mod telemetry;
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use crate::base::reading::Reading;
 use crate::controller::http::{self, Http};
 use crate::controller::metrics::Metrics;
 use crate::controller::secrets;
+use crate::controller::tasks::Tasks;
 use crate::measure::{self, Defaults, Request, Response};
 use crate::plan::{
     self,
@@ -53,6 +54,7 @@ pub struct Prober {
     clock: Clock,
     defaults: Defaults,
     metrics: Arc<Metrics>,
+    tasks: Tasks,
     permits: Arc<Semaphore>,
     hosts: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     runs: Mutex<BTreeMap<Key, Run>>,
@@ -95,11 +97,19 @@ impl Prober {
             clock,
             defaults,
             metrics,
+            tasks: Tasks::default(),
             permits: Arc::new(Semaphore::new(limits::PROBES_IN_FLIGHT_MAX)),
             hosts: Mutex::default(),
             runs: Mutex::default(),
             kick: Box::new(kick),
         }
+    }
+
+    /// Measures in these tasks.
+    #[must_use]
+    pub fn in_tasks(mut self, tasks: Tasks) -> Self {
+        self.tasks = tasks;
+        self
     }
 
     /// Starts a measurement, unless one of the same metric is under way.
@@ -120,7 +130,7 @@ impl Prober {
         let prober = Arc::clone(self);
         let (metric, secrets) = (probe.metric.clone(), Arc::clone(&entry.secrets));
         let in_flight = Flight::begin(&self.metrics);
-        let task = tokio::spawn(async move {
+        let task = self.tasks.spawn(async move {
             let _in_flight = in_flight;
             let finished = prober.measure(&key, probe, &secrets).await;
             prober.finish(&key, &uid, finished);

@@ -5,6 +5,7 @@
 
 use crate::base::limits;
 use crate::base::seed::Seed;
+use crate::controller::tasks::Tasks;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -236,6 +237,7 @@ pub async fn dispatch<K, F, P>(
     queue: Arc<Queue<K>>,
     mut leads: watch::Receiver<bool>,
     stop: CancellationToken,
+    tasks: Tasks,
     running: TaskTracker,
     pass: F,
 ) where
@@ -259,11 +261,11 @@ pub async fn dispatch<K, F, P>(
             return;
         };
         let (queue, work) = (Arc::clone(&queue), pass(key.clone()));
-        running.spawn(async move {
+        tasks.spawn(running.track_future(async move {
             let next = work.await;
             queue.done(&key, next);
             drop(permit);
-        });
+        }));
     }
 }
 
@@ -397,7 +399,14 @@ mod tests {
             counter.fetch_add(1, Ordering::SeqCst);
             std::future::ready(Next::OnChange)
         };
-        let task = tokio::spawn(dispatch(Arc::clone(&queue), leads, stop.clone(), running, pass));
+        let task = tokio::spawn(dispatch(
+            Arc::clone(&queue),
+            leads,
+            stop.clone(),
+            Tasks::default(),
+            running,
+            pass,
+        ));
         let settle = || tokio::time::sleep(Duration::from_millis(1));
         let check = |want| assert_eq!(passes.load(Ordering::SeqCst), want);
         queue.add("a");

@@ -8,14 +8,15 @@ use crate::base::seed::Seed;
 use crate::controller::act::{Actor, Writer};
 use crate::controller::announce::{Announce, announcer};
 use crate::controller::caches::{Caches, Kick};
+use crate::controller::edges::Edges;
 use crate::controller::events::{self, Publisher};
-use crate::controller::http::Http;
 use crate::controller::lease::{Elector, Leadership, identity, lease_name};
 use crate::controller::metrics::Metrics;
-use crate::controller::options::{Options, own_namespace};
+use crate::controller::options::Options;
 use crate::controller::pass::{Core, Memory, Shell, pass};
 use crate::controller::probe::{Prober, Provider};
 use crate::controller::queue::{Queue, dispatch};
+use crate::controller::tasks::Tasks;
 use crate::controller::watch::Watches;
 use crate::controller::watermark::Watermark;
 use crate::controller::{serve, telemetry};
@@ -52,9 +53,21 @@ pub async fn run(options: Options) -> anyhow::Result<()> {
         let of_context = config.default_namespace.clone();
         options.namespace.clone().unwrap_or(of_context)
     });
-    let client = client(config)?;
-    let parts = Parts::new(&options, client, namespace)?;
-    parts.run(&options, stop).await
+    let edges = Edges::real(client(config)?)?;
+    drive(&options, edges, namespace, stop).await
+}
+
+/// Runs the controller over these edges until `stop`, in one namespace or in all.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn drive(
+    options: &Options,
+    edges: Edges,
+    namespace: Option<String>,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    Parts::new(options, edges, namespace)?.run(options, stop).await
 }
 
 /// The kubeconfig that the flags name, else the usual places, else the pod's service account.
@@ -107,6 +120,9 @@ struct Parts {
     client: Client,
     writer: Writer,
     clock: Clock,
+    tasks: Tasks,
+    seed: Seed,
+    serves: bool,
     namespace: Option<String>,
     instance_id: String,
     shell: Arc<Shell>,
@@ -135,8 +151,19 @@ impl Queues {
 }
 
 impl Parts {
-    fn new(options: &Options, client: Client, namespace: Option<String>) -> anyhow::Result<Self> {
-        let (clock, mut seed, own_namespace) = (Clock::Wall, Seed::from_entropy(), own_namespace());
+    fn new(options: &Options, edges: Edges, namespace: Option<String>) -> anyhow::Result<Self> {
+        let announce = announcer(options, &edges)?;
+        let Edges {
+            client,
+            http,
+            clock,
+            mut seed,
+            tasks,
+            own_namespace,
+            host,
+            serves,
+            ..
+        } = edges;
         let metrics = Arc::new(Metrics::new().context("cannot set up the metrics")?);
         let queues = Queues {
             rollouts: Arc::new(Queue::new(Seed::new(seed.next_u64()))),
@@ -154,7 +181,6 @@ impl Parts {
         let defaults = Defaults {
             prometheus_address: options.default_prometheus(),
         };
-        let http = Http::new().context("cannot set up the connection to metric providers")?;
         let runs = Arc::clone(&queues.runs);
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
@@ -165,8 +191,8 @@ impl Parts {
             defaults,
             Arc::clone(&metrics),
             kick_run,
-        );
-        let announce = announcer(options, &client, &own_namespace)?;
+        )
+        .in_tasks(tasks.clone());
         let shell = Shell {
             core: Core::default(),
             clock: clock.clone(),
@@ -191,7 +217,10 @@ impl Parts {
             queues,
             leadership,
             lease: Key::new(own_namespace, lease_name(&options.instance_id)),
-            identity: identity(&mut seed),
+            identity: identity(&host, &mut seed),
+            tasks,
+            seed,
+            serves,
             publisher,
             announce,
         })
@@ -199,31 +228,30 @@ impl Parts {
 
     async fn run(self, options: &Options, stop: CancellationToken) -> anyhow::Result<()> {
         let serving = CancellationToken::new();
-        let mut background = self.serve(options, &serving).await?;
-        background.push(tokio::spawn(self.watches().run()));
+        let mut background = match self.serves {
+            true => self.serve(options, &serving).await?,
+            false => Vec::new(),
+        };
+        background.push(self.tasks.spawn(self.watches().run()));
         let elected = self.elect(options.leader_elect, &stop);
         let passes_stop = stop.child_token();
         let running = TaskTracker::new();
-        let mut dispatchers = vec![tokio::spawn(follow_lead(
+        let mut dispatchers = vec![self.tasks.spawn(follow_lead(
             self.leadership.changes(),
             Arc::clone(&self.shell),
             self.queues.clone(),
         ))];
         let publisher_stop = CancellationToken::new();
-        let publishing = tokio::spawn(self.publisher.run(publisher_stop.clone()));
+        let publishing = self.tasks.spawn(self.publisher.run(publisher_stop.clone()));
         if synced(self.shell.caches.missing(), &stop).await {
             tracing::info!("caches are filled");
             for queue in [&self.queues.rollouts, &self.queues.runs] {
                 let shell = Arc::clone(&self.shell);
                 let work = move |kick| pass(Arc::clone(&shell), kick);
                 let (queue, leads) = (Arc::clone(queue), self.leadership.changes());
-                dispatchers.push(tokio::spawn(dispatch(
-                    queue,
-                    leads,
-                    passes_stop.clone(),
-                    running.clone(),
-                    work,
-                )));
+                let (tasks, running) = (self.tasks.clone(), running.clone());
+                let dispatching = dispatch(queue, leads, passes_stop.clone(), tasks, running, work);
+                dispatchers.push(self.tasks.spawn(dispatching));
             }
         }
         stop.cancelled().await;
@@ -256,7 +284,7 @@ impl Parts {
         &self,
         options: &Options,
         serving: &CancellationToken,
-    ) -> anyhow::Result<Vec<JoinHandle<()>>> {
+    ) -> anyhow::Result<Vec<JoinHandle<Option<()>>>> {
         let listen = async |port, what| {
             let address = SocketAddr::new(options.bind_address, port);
             let listener = serve::listen(address, what).await;
@@ -272,9 +300,11 @@ impl Parts {
         let health_listener = listen(options.healthz_port, "health").await?;
         let metrics_listener = listen(options.metrics_port, "metrics").await?;
         Ok(vec![
-            tokio::spawn(pulse.beat()),
-            tokio::spawn(serve::serve(health_listener, health, serving.clone())),
-            tokio::spawn(serve::serve(metrics_listener, metrics, serving.clone())),
+            self.tasks.spawn(pulse.beat()),
+            self.tasks
+                .spawn(serve::serve(health_listener, health, serving.clone())),
+            self.tasks
+                .spawn(serve::serve(metrics_listener, metrics, serving.clone())),
         ])
     }
 
@@ -310,12 +340,13 @@ impl Parts {
             namespace: self.namespace.clone(),
             instance_id: self.instance_id.clone(),
             route_wanted: Arc::clone(&self.shell.route_wanted),
+            seed: self.seed.clone(),
         }
     }
 
-    fn elect(&self, wanted: bool, stop: &CancellationToken) -> JoinHandle<()> {
+    fn elect(&self, wanted: bool, stop: &CancellationToken) -> JoinHandle<Option<()>> {
         if !wanted {
-            return tokio::spawn(std::future::ready(()));
+            return self.tasks.spawn(std::future::ready(()));
         }
         let elector = Elector {
             client: self.client.clone(),
@@ -327,7 +358,7 @@ impl Parts {
             seen: None,
         };
         let (mut missing, stop) = (self.shell.caches.missing(), stop.clone());
-        tokio::spawn(async move {
+        self.tasks.spawn(async move {
             // A replica that cannot read the cluster must not keep one that can from leading.
             let filled = tokio::select! {
                 biased;

@@ -9,6 +9,7 @@
 //! there. That needs the scope `channels:history` (`groups:history` in private channels) and the channel by id. Where Slack does
 //! not allow the look, a final outcome is posted again (better twice than never) and progress is dropped (better never than twice).
 
+mod carrier;
 mod queue;
 mod refusal;
 #[cfg(test)]
@@ -17,8 +18,10 @@ mod wire;
 
 use crate::base::limits::clip;
 use crate::base::secret::Secret;
+use crate::controller::tasks::Tasks;
 use crate::notify::slack::message;
 use crate::plan::{Announcement, Moment};
+pub use carrier::{Carried, Carrier};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use queue::{Job, Outcome, Place, Pushed, Queue};
@@ -159,7 +162,12 @@ pub struct Outbox {
 ///
 /// # Errors
 /// When no message could ever be sent: see [`SetupError`].
-pub fn spawn(config: Config, tokens: Option<Arc<dyn TokenSource>>) -> Result<Outbox, SetupError> {
+pub fn spawn(
+    config: Config,
+    tokens: Option<Arc<dyn TokenSource>>,
+    carrier: Option<Arc<dyn Carrier>>,
+    tasks: &Tasks,
+) -> Result<Outbox, SetupError> {
     let Some(tokens) = tokens else {
         tracing::info!("Slack is off: no Secret with a token is configured");
         return Ok(Outbox::off());
@@ -170,7 +178,7 @@ pub fn spawn(config: Config, tokens: Option<Arc<dyn TokenSource>>) -> Result<Out
             "no default Slack channel: only Rollouts with the annotation serin.dev/slack-channel are told of"
         );
     }
-    let wire = Arc::new(Wire::new(&config, tokens)?);
+    let wire = Arc::new(Wire::new(&config, tokens, carrier)?);
     let shared = Arc::new(Shared {
         queue: Mutex::new(Queue::new(config)),
         changed: Notify::new(),
@@ -180,7 +188,7 @@ pub fn spawn(config: Config, tokens: Option<Arc<dyn TokenSource>>) -> Result<Out
         refused: AtomicU64::new(0),
         causes: Mutex::new(BTreeSet::new()),
     });
-    tokio::spawn(dispatch(shared.clone(), wire));
+    tasks.spawn(dispatch(shared.clone(), wire, tasks.clone()));
     Ok(Outbox {
         shared: Some(shared),
         channel,
@@ -255,13 +263,13 @@ impl Outbox {
 }
 
 /// Empties the queue for as long as the runtime lives.
-async fn dispatch(shared: Arc<Shared>, wire: Arc<Wire>) {
-    let mut flying: JoinSet<(Job, Outcome)> = JoinSet::new();
+async fn dispatch(shared: Arc<Shared>, wire: Arc<Wire>, tasks: Tasks) {
+    let mut flying: JoinSet<Option<(Job, Outcome)>> = JoinSet::new();
     loop {
         let wake_at = {
             let mut queue = shared.queue();
             while let Some(job) = queue.next(Instant::now()) {
-                flying.spawn(guarded(wire.clone(), shared.clone(), job));
+                flying.spawn(tasks.bound(guarded(wire.clone(), shared.clone(), job)));
             }
             queue.wake_at()
         };
@@ -269,7 +277,7 @@ async fn dispatch(shared: Arc<Shared>, wire: Arc<Wire>) {
         tokio::select! {
             biased;
             Some(ended) = flying.join_next(), if !flying.is_empty() => {
-                if let Ok((job, outcome)) = ended {
+                if let Ok(Some((job, outcome))) = ended {
                     settle(&shared, &job, &outcome);
                 }
             }

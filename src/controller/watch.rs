@@ -37,6 +37,8 @@ pub struct Watches {
     pub instance_id: String,
     /// Told when somebody asks about HTTPRoutes for the first time.
     pub route_wanted: Arc<Notify>,
+    /// For the spread of waits.
+    pub seed: Seed,
 }
 
 /// Why a watch ended.
@@ -138,7 +140,7 @@ impl Watches {
     async fn watch<T: Stored>(&self, kind: Kind) -> End {
         let stream = watcher::watcher(self.api::<T>(kind), self.config(kind));
         pin_mut!(stream);
-        let mut wait = Wait::new();
+        let mut wait = Wait::new(self.seed.clone());
         let mut complaint = Complaint::default();
         while let Some(event) = stream.next().await {
             let error = match event {
@@ -289,10 +291,10 @@ struct Wait {
 }
 
 impl Wait {
-    fn new() -> Self {
+    fn new(seed: Seed) -> Self {
         Self {
             millis: limits::WATCH_RETRY_MILLIS_MIN,
-            seed: Seed::from_entropy(),
+            seed,
         }
     }
 

@@ -4,6 +4,7 @@
 //! time limit could not tell waiting from hanging; pauses are the queue's. Its errors print response bodies, so none of them is
 //! ever printed: a [`Trouble`] holds a code or a cause, without the token.
 
+use super::carrier::{Carrier, Courier};
 use super::queue::Place;
 use super::{Config, SetupError, TokenSource};
 use crate::base::limits::{SLACK_RETRY_AFTER_SECONDS_MAX, clip};
@@ -76,6 +77,8 @@ enum Client {
     Https(SlackClient<SlackClientHyperHttpsConnector>),
     /// Only for a stand-in in tests and in the demo.
     Http(SlackClient<SlackClientHyperConnector<HttpConnector>>),
+    /// Only for a simulation.
+    Carried(SlackClient<Courier>),
 }
 
 enum Call<'a> {
@@ -146,20 +149,14 @@ impl Listed {
 }
 
 impl Wire {
-    pub fn new(config: &Config, tokens: Arc<dyn TokenSource>) -> Result<Self, SetupError> {
-        // Nothing happens when the process has chosen one already.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let api_url = config.api_url.as_deref().map(|url| url.trim_end_matches('/'));
-        let client = match api_url {
-            Some(url) if url.starts_with("http://") => {
-                let connector = SlackClientHyperConnector::with_connector(HttpConnector::new());
-                Client::Http(SlackClient::new(connector.with_slack_api_url(url)))
-            }
-            Some(url) if url.starts_with("https://") => {
-                Client::Https(SlackClient::new(https()?.with_slack_api_url(url)))
-            }
-            Some(url) => return Err(SetupError::ApiUrl(url.to_owned())),
-            None => Client::Https(SlackClient::new(https()?)),
+    pub fn new(
+        config: &Config,
+        tokens: Arc<dyn TokenSource>,
+        carrier: Option<Arc<dyn Carrier>>,
+    ) -> Result<Self, SetupError> {
+        let client = match carrier {
+            Some(carrier) => Client::Carried(SlackClient::new(Courier(carrier))),
+            None => sockets(config)?,
         };
         Ok(Self {
             client,
@@ -271,6 +268,7 @@ impl Wire {
             match &self.client {
                 Client::Https(client) => send(client, &token, call).await,
                 Client::Http(client) => send(client, &token, call).await,
+                Client::Carried(client) => send(client, &token, call).await,
             }
         };
         match tokio::time::timeout(self.call_timeout, answer).await {
@@ -281,6 +279,24 @@ impl Wire {
             Ok(answer) => answer.map_err(|error| trouble(&error, secret)),
         }
     }
+}
+
+/// Over the network.
+fn sockets(config: &Config) -> Result<Client, SetupError> {
+    // Nothing happens when the process has chosen one already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let api_url = config.api_url.as_deref().map(|url| url.trim_end_matches('/'));
+    Ok(match api_url {
+        Some(url) if url.starts_with("http://") => {
+            let connector = SlackClientHyperConnector::with_connector(HttpConnector::new());
+            Client::Http(SlackClient::new(connector.with_slack_api_url(url)))
+        }
+        Some(url) if url.starts_with("https://") => {
+            Client::Https(SlackClient::new(https()?.with_slack_api_url(url)))
+        }
+        Some(url) => return Err(SetupError::ApiUrl(url.to_owned())),
+        None => Client::Https(SlackClient::new(https()?)),
+    })
 }
 
 fn https() -> Result<SlackClientHyperHttpsConnector, SetupError> {
