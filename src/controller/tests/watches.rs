@@ -36,6 +36,7 @@ fn start(api: &FakeApi) -> Started {
         namespace: None,
         instance_id: String::new(),
         route_wanted: Arc::clone(&route_wanted),
+        seed: crate::base::seed::Seed::new(1),
     };
     tokio::spawn(watches.run());
     Started {
