@@ -2,3 +2,4 @@
 //! faults. Everything that happens is a [`record::Record`]; equal seeds give equal records.
 
 pub mod record;
+pub mod traffic;

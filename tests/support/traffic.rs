@@ -4,11 +4,10 @@
 //!
 //! It also keeps the [`ledger`]: whether weight ever flowed to a Service that could not carry it.
 
-pub mod ledger;
 pub mod metrics;
-pub mod profile;
 pub mod seen;
-pub mod split;
+
+pub use serin::simulate::traffic::{ledger, profile, split};
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -43,6 +43,19 @@ impl Profile {
         }
     }
 
+    /// The shares within each of [`BOUNDS_S`] of a latency with this median and 99th percentile, in seconds: even up to the median,
+    /// even from there to the percentile, and the rest within twice that.
+    pub fn latency(median: f64, p99: f64) -> [f64; 11] {
+        let median = median.max(1e-6);
+        let p99 = p99.max(median * 1.000_001);
+        let share = |bound: f64| match bound {
+            bound if bound <= median => 0.5 * bound / median,
+            bound if bound <= p99 => 0.5 + 0.49 * (bound - median) / (p99 - median),
+            bound => (0.99 + 0.01 * (bound - p99) / p99).min(1.0),
+        };
+        BOUNDS_S.map(share)
+    }
+
     /// How many of `requests` were errors.
     pub fn errors_of(&self, requests: u64) -> u64 {
         // Half a request ahead of zero: 0.29 of 100 shall be 29 although it is 28.999… as a float.
@@ -100,6 +113,14 @@ mod tests {
             assert_eq!(now[10], n);
             assert!(now.is_sorted());
         }
+    }
+
+    #[test]
+    fn a_stated_latency_has_its_median_and_its_99th_percentile() {
+        let within = Profile::latency(0.1, 0.5);
+        assert_eq!((within[4], within[6]), (0.5, 0.99));
+        assert!(within.is_sorted() && within[7] == 1.0, "{within:?}");
+        assert!(Profile::latency(1.0, 30.0)[10] < 0.99);
     }
 
     #[test]
