@@ -3,7 +3,8 @@
 use crate::cli::connection::{Connection, Session};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::{patches, write};
+use crate::cli::write;
+use crate::view::patches;
 use crate::view::{canary, outcome};
 use clap::Args;
 

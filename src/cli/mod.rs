@@ -10,7 +10,6 @@ pub mod exit;
 pub mod failure;
 pub mod follow;
 pub mod get;
-pub mod patches;
 pub mod printer;
 pub mod promote;
 pub mod retry;

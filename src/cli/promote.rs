@@ -3,7 +3,7 @@
 use crate::cli::connection::Connection;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::patches::{self, Decision, Promotion};
+use crate::view::patches::{self, Decision, Promotion};
 use crate::cli::write;
 use clap::Args;
 

@@ -3,7 +3,7 @@
 use crate::cli::connection::{Connection, Session};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::patches::Patches;
+use crate::view::patches::Patches;
 use crate::cli::printer;
 use crate::cli::session::Part;
 use tokio::time::Instant;

@@ -44,6 +44,7 @@ use failure::Failure;
 use gate::{Gate, Open};
 use request::Call;
 use world::World;
+use write::Written;
 
 pub use service::Service;
 
@@ -64,16 +65,7 @@ struct Shared {
 impl Cluster {
     /// An empty cluster with the namespaces `default` and `kube-system`.
     pub fn new(seed: u64, clock: Clock) -> Self {
-        let world = World::new(seed, clock);
-        let (changed, _) = tokio::sync::watch::channel(world.store.version());
-        let gate: Mutex<Arc<dyn Gate>> = Mutex::new(Arc::new(Open));
-        Self {
-            shared: Arc::new(Shared {
-                world: Mutex::new(world),
-                gate,
-                changed,
-            }),
-        }
+        Self::from_world(World::new(seed, clock))
     }
 
     /// A client of this cluster, in the namespace `default`.
@@ -121,6 +113,35 @@ impl Cluster {
     /// The state, to look at. Must not be held across an await.
     pub fn world(&self) -> MutexGuard<'_, World> {
         self.shared.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Carries out a request at once and past the gate: how actors of the same process use the cluster. Not for watches.
+    ///
+    /// # Errors
+    /// The API server's refusal.
+    pub fn request(&self, call: &Call) -> Result<Value, Failure> {
+        self.perform(call).map(|written| written.object)
+    }
+
+    fn perform(&self, call: &Call) -> Result<Written, Failure> {
+        let code = |done: &Result<Written, Failure>| match done {
+            Ok(written) => written.code,
+            Err(failure) => failure.code,
+        };
+        self.change_by(Some(call), |world| service::perform(world, call), code)
+    }
+
+    /// A cluster that begins with what is in `world`.
+    pub fn from_world(world: World) -> Self {
+        let (changed, _) = tokio::sync::watch::channel(world.store.version());
+        let gate: Mutex<Arc<dyn Gate>> = Mutex::new(Arc::new(Open));
+        Self {
+            shared: Arc::new(Shared {
+                world: Mutex::new(world),
+                gate,
+                changed,
+            }),
+        }
     }
 
     /// Changes the state and tells those who watch.

@@ -92,11 +92,7 @@ async fn answer(cluster: Cluster, caller: Arc<str>, request: Request<Body>) -> i
             Err(failure) => refused(&failure),
         };
     }
-    let code = |done: &Result<Written, Failure>| match done {
-        Ok(written) => written.code,
-        Err(failure) => failure.code,
-    };
-    let written = cluster.change_by(Some(&call), |world| perform(world, &call), code);
+    let written = cluster.perform(&call);
     match cluster.gate().after(&call).await {
         Verdict::Pass => {}
         Verdict::Refuse(failure) => return refused(&failure),

@@ -17,7 +17,7 @@ const NAME_LEN_MAX: usize = 63;
 const SUFFIX_LEN: usize = 5;
 
 /// Everything the cluster remembers.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct World {
     pub catalog: Catalog,
     pub store: Store,
@@ -39,6 +39,15 @@ impl World {
             world.make_namespace(name);
         }
         world
+    }
+
+    /// The same things at the beginning of another history.
+    pub fn reborn(&self, seed: u64, clock: Clock) -> Self {
+        Self {
+            clock,
+            seed: Seed::new(seed),
+            ..self.clone()
+        }
     }
 
     /// Makes a namespace unless it is there.

@@ -5,6 +5,7 @@
 pub mod canary;
 pub mod metrics;
 pub mod outcome;
+pub mod patches;
 pub mod pod;
 pub mod report;
 pub mod text;

@@ -17,7 +17,7 @@ use super::wait::within;
 pub const MANAGER: &str = "serin-e2e";
 
 /// The harness's own small `HTTPRoute` CRD.
-pub const HTTPROUTE_CRD: &str = include_str!("crds/httproute.yaml");
+pub const HTTPROUTE_CRD: &str = include_str!("../../src/simulate/crds/httproute.yaml");
 
 /// The CRDs that every plane gets: those of routers in tests, and the project's own from `crds/`.
 pub fn crds() -> Result<Vec<String>> {

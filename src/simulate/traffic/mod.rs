@@ -126,6 +126,11 @@ impl Traffic {
         self.plan = None;
     }
 
+    /// Whether a change can make requests flow otherwise than before.
+    pub fn concerns(change: &Change) -> bool {
+        Known::concerns(change)
+    }
+
     /// Takes in a change that was made at the time of the last [`Traffic::advance`], so that what flows from there on flows by it.
     /// Changes that are not noted are found at the end of the next [`Traffic::advance`].
     pub fn note(&mut self, change: &Change) {

@@ -1,0 +1,350 @@
+//! A story as users write it: objects, what happens when, and what must be true at the end. Reads and checks it; plays nothing.
+
+use crate::base::gotime::parse_duration;
+use serde::Deserialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A story.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Story {
+    /// The rule it shows, in one line.
+    pub title: String,
+    /// What it is about, and where it is known from.
+    #[serde(default)]
+    pub about: String,
+    /// Files with manifests, relative to the story.
+    #[serde(default)]
+    pub manifests: Vec<PathBuf>,
+    /// Objects besides, created after those of the files.
+    #[serde(default)]
+    pub objects: Vec<Value>,
+    /// Name of the Rollout it is about; may be left out when there is one only.
+    #[serde(default)]
+    pub rollout: String,
+    #[serde(default)]
+    pub traffic: Vec<Stream>,
+    /// How images answer, by a part of their tag; without an entry an image is good.
+    #[serde(default)]
+    pub versions: BTreeMap<String, Version>,
+    /// Replicas of the controller.
+    #[serde(default = "one")]
+    pub replicas: usize,
+    /// What happens, in order.
+    #[serde(default)]
+    pub timeline: Vec<Scene>,
+    pub ends: Ends,
+}
+
+fn one() -> usize {
+    1
+}
+
+/// Requests of users.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Stream {
+    /// Name of the HTTPRoute they come by; else `service`.
+    pub route: Option<String>,
+    pub service: Option<String>,
+    pub namespace: Option<String>,
+    pub per_second: f64,
+}
+
+/// How an image answers.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Version {
+    /// Share of requests answered with an error: 0 to 1.
+    pub errors: Option<f64>,
+    /// Seconds, at the median and at the 99th percentile.
+    pub p50: Option<f64>,
+    pub p99: Option<f64>,
+    /// Reports no metrics.
+    pub silent: bool,
+    /// Holds only for pods at least this old (`3m`): a leak.
+    pub after: Option<String>,
+    /// Its pods: `ready` (as they are by default), `never-ready`, `crash`, `no-image`, `slow-start`, `flapping`.
+    pub pods: Option<String>,
+}
+
+/// One thing that happens.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Scene {
+    /// When: a condition of the Rollout. Without `when`, `at` or `after`, at once.
+    #[serde(default)]
+    pub when: Option<When>,
+    /// Time since the beginning of the story.
+    #[serde(default)]
+    pub at: Option<String>,
+    /// Time after the scene before, or after `when` has come true.
+    #[serde(default)]
+    pub after: Option<String>,
+    #[serde(rename = "do")]
+    pub does: Deed,
+}
+
+/// A condition of the Rollout.
+#[derive(Clone, Debug, Deserialize, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub enum When {
+    Healthy,
+    Paused,
+    Degraded,
+    Progressing,
+    /// At this step of the canary, from 0, and not before the last deed was seen.
+    Step(i64),
+    /// The canary's weight in the route is at least this.
+    Weight(i64),
+    /// An AnalysisRun is running.
+    Analysing,
+    /// The stable version is that of this image tag.
+    Stable(String),
+}
+
+/// What somebody does, or what happens to the world.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Deed {
+    /// A new image tag for the first container.
+    SetImage(String),
+    Abort,
+    Retry,
+    Promote,
+    PromoteFull,
+    SkipStep,
+    /// `spec.paused`.
+    Pause,
+    Resume,
+    /// `spec.replicas`, as a person or an autoscaler writes it.
+    Scale(i64),
+    /// A merge patch of the Rollout's spec.
+    EditSpec(Value),
+    /// A merge patch of any object.
+    Patch(Patch),
+    /// Creates or merges an object, as `kubectl apply`.
+    Apply(Value),
+    Delete(Target),
+    /// A fault from the catalogue begins.
+    Fault(Strike),
+    /// All faults end.
+    Heal,
+    Crash(Crash),
+    /// SIGTERM for a replica of the controller.
+    Stop(String),
+    Start(String),
+    /// Users' requests per second from now on.
+    Rate(f64),
+    /// How an image answers from now on.
+    Answer(BTreeMap<String, Version>),
+    /// Somebody sets the weights of the route by hand: Service to weight.
+    SetWeights(BTreeMap<String, i64>),
+    /// All pods of this image tag are gone at once, as when their nodes are lost.
+    LosePods(String),
+    /// Nothing: to wait for a condition.
+    Nothing,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Patch {
+    /// `plural.group`, or `plural` in the core group.
+    pub resource: String,
+    pub name: String,
+    #[serde(default)]
+    pub namespace: Option<String>,
+    #[serde(default)]
+    pub subresource: String,
+    pub merge: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Target {
+    pub resource: String,
+    pub name: String,
+    #[serde(default)]
+    pub namespace: Option<String>,
+    /// `Foreground`, `Orphan`; in the background by default.
+    #[serde(default)]
+    pub policy: String,
+}
+
+/// A fault of the catalogue.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Strike {
+    pub name: String,
+    /// How long; until the end of the story when left out.
+    #[serde(default, rename = "for")]
+    pub lasts: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Crash {
+    pub replica: String,
+    /// Until it starts again; never when left out.
+    #[serde(default)]
+    pub back: Option<String>,
+}
+
+/// What must be true at the end. What is left out may be anything.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Ends {
+    /// The Rollout's phase.
+    pub phase: String,
+    /// The longest it may take after the last scene.
+    #[serde(default = "half_an_hour")]
+    pub within: String,
+    /// Tag of the stable version's image.
+    #[serde(default)]
+    pub stable: Option<String>,
+    /// The canary's weight in the route.
+    #[serde(default)]
+    pub weight: Option<i64>,
+    /// Parts of the status message.
+    #[serde(default)]
+    pub message: Vec<String>,
+    /// Parts of what Slack was told, each in some message.
+    #[serde(default)]
+    pub slack: Vec<String>,
+    /// Parts of Events' messages, each in some Event of the Rollout.
+    #[serde(default)]
+    pub events: Vec<String>,
+    /// The most requests of users that may have found nobody to take them.
+    #[serde(default)]
+    pub refused_max: Option<f64>,
+    /// The most errors that users may have got.
+    #[serde(default)]
+    pub errors_max: Option<f64>,
+    /// Pods of the stable version that are available.
+    #[serde(default)]
+    pub available: Option<i64>,
+}
+
+fn half_an_hour() -> String {
+    "30m".into()
+}
+
+/// What is wrong with a story.
+#[derive(Debug, thiserror::Error)]
+pub enum StoryError {
+    #[error("cannot read {}: {cause}", path.display())]
+    Unreadable { path: PathBuf, cause: std::io::Error },
+    #[error("{}: {cause}", path.display())]
+    Malformed { path: PathBuf, cause: String },
+}
+
+impl Story {
+    /// Reads a story and the manifests it names.
+    ///
+    /// # Errors
+    /// When a file cannot be read or understood, with the field and the mend.
+    pub fn read(path: &Path) -> Result<Self, StoryError> {
+        let text = read(path)?;
+        let malformed = |cause: String| StoryError::Malformed {
+            path: path.to_owned(),
+            cause,
+        };
+        let mut story: Story = serde_saphyr::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let mut objects = Vec::new();
+        for manifest in &story.manifests {
+            objects.extend(manifests(&folder.join(manifest))?);
+        }
+        objects.append(&mut story.objects);
+        story.objects = objects;
+        story.check().map_err(malformed)?;
+        Ok(story)
+    }
+
+    /// The first thing that is wrong, with the mend.
+    fn check(&self) -> Result<(), String> {
+        for (number, scene) in self.timeline.iter().enumerate() {
+            for (field, text) in [("at", &scene.at), ("after", &scene.after)] {
+                if let Some(text) = text {
+                    duration(text).map_err(|why| format!("timeline[{number}].{field}: {why}"))?;
+                }
+            }
+        }
+        duration(&self.ends.within).map_err(|why| format!("ends.within: {why}"))?;
+        for (tag, version) in &self.versions {
+            if version.errors.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
+                return Err(format!("versions.{tag}.errors: a share from 0 to 1, not percent"));
+            }
+        }
+        self.rollout_key().map(|_| ())
+    }
+
+    /// Namespace and name of the Rollout it is about.
+    ///
+    /// # Errors
+    /// When that is not clear.
+    pub fn rollout_key(&self) -> Result<(String, String), String> {
+        let text = |value: &Value, default: &str| value.as_str().unwrap_or(default).to_owned();
+        let mut keys = self
+            .objects
+            .iter()
+            .filter(|object| object["kind"] == "Rollout")
+            .map(|object| {
+                let meta = &object["metadata"];
+                (text(&meta["namespace"], "default"), text(&meta["name"], ""))
+            });
+        if self.rollout.is_empty() {
+            let first = keys
+                .next()
+                .ok_or("no Rollout among the manifests: name a file with one")?;
+            return match keys.next() {
+                None => Ok(first),
+                Some(_) => Err("several Rollouts among the manifests: name one in `rollout`".into()),
+            };
+        }
+        keys.find(|(namespace, name)| {
+            *name == self.rollout || format!("{namespace}/{name}") == self.rollout
+        })
+        .ok_or_else(|| format!("rollout: no Rollout {:?} among the manifests", self.rollout))
+    }
+}
+
+fn read(path: &Path) -> Result<String, StoryError> {
+    std::fs::read_to_string(path).map_err(|cause| StoryError::Unreadable {
+        path: path.to_owned(),
+        cause,
+    })
+}
+
+/// The objects of a file with YAML documents.
+///
+/// # Errors
+/// When it cannot be read or understood.
+pub fn manifests(path: &Path) -> Result<Vec<Value>, StoryError> {
+    let text = read(path)?;
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(&text).map_err(|error| StoryError::Malformed {
+            path: path.to_owned(),
+            cause: error.to_string(),
+        })?;
+    let mut objects = Vec::new();
+    for document in documents.into_iter().filter(|document| !document.is_null()) {
+        match document["items"].as_array() {
+            Some(items) if document["kind"] == "List" => objects.extend(items.iter().cloned()),
+            _ => objects.push(document),
+        }
+    }
+    Ok(objects)
+}
+
+/// A duration in Go's form.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = parse_duration(text).ok_or_else(|| format!("{text:?} is no duration; write 30s, 5m or 1h30m"))?;
+    parsed.to_std().map_err(|_| format!("{text:?} is negative"))
+}
