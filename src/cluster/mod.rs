@@ -22,6 +22,7 @@ mod defaults;
 pub mod discovery;
 pub mod failure;
 pub mod gate;
+pub mod models;
 mod patch;
 mod read;
 pub mod request;

@@ -75,6 +75,15 @@ impl World {
         self.clock.now()
     }
 
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// A seed for somebody who needs one of his own.
+    pub fn split_seed(&mut self) -> u64 {
+        self.seed.next_u64()
+    }
+
     /// The time as objects carry it.
     pub fn stamp(&self) -> String {
         Time::new(self.clock.now()).rfc3339()

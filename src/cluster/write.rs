@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-pub use delete::{collect, delete, expunge};
+pub use delete::{collect, delete, erase, expunge, is_finished};
 pub use scale::show as scale;
 
 use super::catalog::{DEFINITIONS, Generation, Resource};
@@ -172,7 +172,7 @@ pub fn create(world: &mut World, call: &Call) -> Result<Written, Failure> {
 }
 
 /// System fields of a new object.
-fn begin(world: &mut World, resource: &Resource, object: &mut Value) {
+pub fn begin(world: &mut World, resource: &Resource, object: &mut Value) {
     let (uid, now) = (world.uid(), world.stamp());
     if let Value::Object(meta) = &mut object["metadata"] {
         for field in [
@@ -453,7 +453,7 @@ fn keep_system_fields(old: &Value, new: &mut Value) {
     meta.retain(|_, value| !value.is_null());
 }
 
-fn generation_rises(resource: &Resource, old: &Value, new: &Value) -> bool {
+pub fn generation_rises(resource: &Resource, old: &Value, new: &Value) -> bool {
     let ignored: &[&str] = match resource.generation {
         Generation::Never => return false,
         Generation::Spec => return old["spec"] != new["spec"],

@@ -1,8 +1,8 @@
 //! Pods without a kubelet: binds every pod to one pretended node and lets it start, become ready, crash, end
 //! and terminate as [`model`] says, by the same requests a scheduler and a kubelet would make.
 
-pub mod model;
-pub mod status;
+pub use serin::cluster::models::pods as model;
+use serin::cluster::models::pods::status;
 
 use std::collections::HashMap;
 use std::time::Duration;

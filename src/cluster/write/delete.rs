@@ -26,25 +26,34 @@ pub fn delete(world: &mut World, call: &Call) -> Result<Written, Failure> {
     if call.dry_run() {
         return Ok(Written::new(200, success(call, &object)));
     }
-    let mut marked = Value::clone(&object);
-    propagate(call, &mut marked, &options);
-    let grace = grace(call, &object, &options);
+    let (gone, last) = erase(world, &key, &object, &options);
+    if !gone {
+        return Ok(Written::new(200, Value::clone(&last)));
+    }
+    // Some kinds answer with what was deleted.
+    let shown = matches!(&*call.resource.id, "pods" | "services" | "serviceaccounts");
+    let body = if shown {
+        Value::clone(&last)
+    } else {
+        success(call, &last)
+    };
+    Ok(Written::new(200, body))
+}
+
+/// Deletes an object as far as its finalizers and its grace let it go: whether it is gone, and its last state.
+pub fn erase(world: &mut World, key: &Key, object: &Arc<Value>, options: &Value) -> (bool, Arc<Value>) {
+    let mut marked = Value::clone(object);
+    propagate(&key.resource, &mut marked, options);
+    let grace = grace(&key.resource, object, options);
     if grace == 0 && no_finalizers(&marked) {
-        let last = expunge(world, &key, None).unwrap_or(object);
-        // Some kinds answer with what was deleted.
-        let shown = matches!(&*call.resource.id, "pods" | "services" | "serviceaccounts");
-        let body = if shown {
-            Value::clone(&last)
-        } else {
-            success(call, &last)
-        };
-        return Ok(Written::new(200, body));
+        let last = expunge(world, key, None).unwrap_or_else(|| Arc::clone(object));
+        return (true, last);
     }
     mark(world, &mut marked, grace);
-    if marked != *object {
-        marked = Value::clone(&*world.store.put(&key, marked));
+    if marked == **object {
+        return (false, Arc::clone(object));
     }
-    Ok(Written::new(200, marked))
+    (false, world.store.put(key, marked))
 }
 
 fn success(call: &Call, object: &Value) -> Value {
@@ -90,7 +99,7 @@ fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failu
 }
 
 /// The finalizers that make the garbage collector act before the object goes.
-fn propagate(call: &Call, object: &mut Value, options: &Value) {
+fn propagate(resource: &str, object: &mut Value, options: &Value) {
     let policy = match (
         options["propagationPolicy"].as_str(),
         options["orphanDependents"].as_bool(),
@@ -99,7 +108,7 @@ fn propagate(call: &Call, object: &mut Value, options: &Value) {
         (None, Some(true)) => "Orphan",
         (None, Some(false)) => "Background",
         // Jobs orphan their pods unless told otherwise.
-        (None, None) if &*call.resource.id == "jobs.batch" => "Orphan",
+        (None, None) if resource == "jobs.batch" => "Orphan",
         (None, None) => return,
     };
     let mut finalizers = object["metadata"]["finalizers"]
@@ -122,8 +131,8 @@ fn propagate(call: &Call, object: &mut Value, options: &Value) {
 }
 
 /// Seconds until the object may go. Only pods have any: a kubelet must stop them first.
-fn grace(call: &Call, object: &Value, options: &Value) -> i64 {
-    if &*call.resource.id != "pods" {
+fn grace(resource: &str, object: &Value, options: &Value) -> i64 {
+    if resource != "pods" {
         return 0;
     }
     let bound = object["spec"]["nodeName"]

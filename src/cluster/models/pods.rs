@@ -13,6 +13,8 @@
 //! A pod that need not run for ever (`restartPolicy` other than `Always`: a Job's) runs the `sleep N` and
 //! `exit M` of its command and arguments.
 
+pub mod status;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
@@ -61,6 +63,14 @@ pub enum Behaviour {
     NeverReady,
     Crash,
     NoImage,
+    /// Is ready for half of the period and not ready for the other half, from the moment it would be ready.
+    Flap {
+        period: TimeDelta,
+    },
+    /// Serves for a time, crashes, is away for as long as a crashed container waits, and serves again.
+    CrashAfter {
+        time: TimeDelta,
+    },
     /// Runs for a time and ends with a code.
     Finish {
         after: TimeDelta,
@@ -69,8 +79,9 @@ pub enum Behaviour {
 }
 
 /// What only the model knows: pods carry times in whole seconds, which is too coarse.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
+    /// When its containers start; may lie ahead.
     pub started: DateTime<Utc>,
     pub deleted: Option<DateTime<Utc>>,
 }
@@ -80,15 +91,20 @@ pub struct Life {
 pub enum Look {
     /// Not bound to a node yet: bind it.
     Unbound,
+    /// Bound, and its containers do not run yet.
+    Starting,
     NoImage,
+    /// Its containers run and are not ready.
     Running,
     /// The containers are ready since then; the pod is too if its gates are open.
     Ready {
         since: DateTime<Utc>,
         gates_open: bool,
     },
+    /// Its containers ended for the `restarts`th time at `since` and wait to be started again.
     Crashing {
         restarts: i32,
+        since: DateTime<Utc>,
     },
     Finished {
         code: i32,
@@ -122,22 +138,46 @@ pub fn next(facts: &Facts, life: Life, pace: Pace, now: DateTime<Utc>) -> Next {
     if !facts.bound {
         return Next::rest(Look::Unbound);
     }
+    if now < life.started {
+        return Next::until(Look::Starting, life.started);
+    }
+    let ready_after = facts.ready_after.unwrap_or(pace.ready_after);
     match facts.behaviour {
         Behaviour::NoImage => Next::rest(Look::NoImage),
         Behaviour::NeverReady => Next::rest(Look::Running),
         Behaviour::Crash => crashing(life.started, pace, now),
         Behaviour::Finish { after, code } => finishing(life.started + after, code, now),
-        Behaviour::Serve => {
-            let since = life.started + facts.ready_after.unwrap_or(pace.ready_after);
-            if now < since {
-                return Next::until(Look::Running, since);
-            }
-            Next::rest(Look::Ready {
-                since,
-                gates_open: facts.gates_open,
-            })
-        }
+        Behaviour::Serve => serving(facts, life.started + ready_after, now),
+        Behaviour::Flap { period } => flapping(facts, life.started + ready_after, period, now),
+        Behaviour::CrashAfter { time } => crashing_at_times(facts, life.started, time, pace, now),
     }
+}
+
+fn serving(facts: &Facts, since: DateTime<Utc>, now: DateTime<Utc>) -> Next {
+    if now < since {
+        return Next::until(Look::Running, since);
+    }
+    Next::rest(Look::Ready {
+        since,
+        gates_open: facts.gates_open,
+    })
+}
+
+fn flapping(facts: &Facts, first: DateTime<Utc>, period: TimeDelta, now: DateTime<Utc>) -> Next {
+    if now < first {
+        return Next::until(Look::Running, first);
+    }
+    let half_ms = (period.num_milliseconds() / 2).max(1);
+    let halves = (now - first).num_milliseconds() / half_ms;
+    let since = first + TimeDelta::milliseconds(halves * half_ms);
+    let end = since + TimeDelta::milliseconds(half_ms);
+    let mut next = if halves % 2 == 0 {
+        serving(facts, since, now)
+    } else {
+        Next::rest(Look::Running)
+    };
+    next.again = Some(end);
+    next
 }
 
 impl Next {
@@ -163,17 +203,48 @@ fn finishing(end: DateTime<Utc>, code: i32, now: DateTime<Utc>) -> Next {
 
 fn crashing(started: DateTime<Utc>, pace: Pace, now: DateTime<Utc>) -> Next {
     let (mut restarts, mut wait, mut next) = (0, pace.crash_after, started + pace.crash_after);
+    let mut since = started;
     while now >= next {
         restarts += 1;
-        wait = (wait * 2).min(pace.crash_every_max);
-        next += wait;
+        wait = (wait * 2)
+            .min(pace.crash_every_max)
+            .max(TimeDelta::milliseconds(1));
+        (since, next) = (next, next + wait);
     }
     let look = if restarts == 0 {
         Look::Running
     } else {
-        Look::Crashing { restarts }
+        Look::Crashing { restarts, since }
     };
     Next::until(look, next)
+}
+
+fn crashing_at_times(
+    facts: &Facts,
+    started: DateTime<Utc>,
+    time: TimeDelta,
+    pace: Pace,
+    now: DateTime<Utc>,
+) -> Next {
+    let least = TimeDelta::milliseconds(1);
+    let (time, mut begin, mut wait, mut restarts) =
+        (time.max(least), started, pace.crash_after.max(least), 0);
+    loop {
+        let end = begin + time;
+        if now < end {
+            let ready_after = facts.ready_after.unwrap_or(pace.ready_after);
+            let mut next = serving(facts, begin + ready_after, now);
+            next.again = Some(next.again.map_or(end, |at| at.min(end)));
+            return next;
+        }
+        restarts += 1;
+        if now < end + wait {
+            let look = Look::Crashing { restarts, since: end };
+            return Next::until(look, end + wait);
+        }
+        begin = end + wait;
+        wait = (wait * 2).min(pace.crash_every_max).max(least);
+    }
 }
 
 impl Facts {
@@ -284,5 +355,4 @@ pub fn image_tag(image: &str) -> &str {
 }
 
 #[cfg(test)]
-#[path = "model_tests.rs"]
 mod tests;

@@ -12,6 +12,13 @@ fn pod(image: &str) -> Value {
     json!({"metadata": {}, "spec": {"nodeName": "node", "containers": [{"image": image}]}})
 }
 
+fn crashing(restarts: i32, since: i64) -> Look {
+    Look::Crashing {
+        restarts,
+        since: at(since),
+    }
+}
+
 /// The look of `pod`, started at 0, at `now` milliseconds, and when to look again.
 fn look(pod: &Value, now: i64) -> (Look, Option<i64>) {
     let life = Life {
@@ -38,9 +45,9 @@ fn the_tag_chooses_the_behaviour() {
     check("web:bad-2", 60_000, Look::Running);
     check("web:nopull", 60_000, Look::NoImage);
     check("web:crash-1", 499, Look::Running);
-    check("web:crash-1", 500, Look::Crashing { restarts: 1 });
-    check("web:crash-1", 1_500, Look::Crashing { restarts: 2 });
-    check("web:crash-1", 3_500, Look::Crashing { restarts: 3 });
+    check("web:crash-1", 500, crashing(1, 500));
+    check("web:crash-1", 1_500, crashing(2, 1_500));
+    check("web:crash-1", 3_500, crashing(3, 3_500));
 }
 
 #[test]
@@ -117,7 +124,7 @@ fn a_job_runs_its_script_and_ends() {
         Look::Finished { code: 0 },
     );
     check("true", "Never", 0, Look::Finished { code: 0 });
-    check("exit 1", "OnFailure", 500, Look::Crashing { restarts: 1 });
+    check("exit 1", "OnFailure", 500, crashing(1, 500));
 }
 
 #[test]
@@ -126,4 +133,68 @@ fn a_pod_that_has_ended_stays_as_it_is() {
     pod["spec"]["restartPolicy"] = "Never".into();
     pod["status"] = json!({"phase": "Failed"});
     assert_eq!(look(&pod, 0), (Look::Unchanged, None));
+}
+
+fn behaving(behaviour: Behaviour, now: i64) -> (Look, Option<i64>) {
+    let facts = Facts {
+        behaviour,
+        ..Facts::of(&pod("web:v1"))
+    };
+    let life = Life {
+        started: at(0),
+        deleted: None,
+    };
+    let next = next(&facts, life, Pace::default(), at(now));
+    (next.look, next.again.map(|again| again.timestamp_millis()))
+}
+
+#[test]
+fn flapping_pods_are_ready_half_of_the_time() {
+    let period = TimeDelta::milliseconds(1_000);
+    let check = |now, expect: (Look, i64)| {
+        assert_eq!(
+            behaving(Behaviour::Flap { period }, now),
+            (expect.0, Some(expect.1))
+        )
+    };
+    let ready = |since| Look::Ready {
+        since: at(since),
+        gates_open: true,
+    };
+    check(100, (Look::Running, 300));
+    check(300, (ready(300), 800));
+    check(799, (ready(300), 800));
+    check(800, (Look::Running, 1_300));
+    check(1_300, (ready(1_300), 1_800));
+}
+
+#[test]
+fn a_pod_that_crashes_after_a_time_serves_again() {
+    let time = TimeDelta::milliseconds(1_000);
+    let check = |now, expect: (Look, i64)| {
+        assert_eq!(
+            behaving(Behaviour::CrashAfter { time }, now),
+            (expect.0, Some(expect.1))
+        )
+    };
+    let ready = |since| Look::Ready {
+        since: at(since),
+        gates_open: true,
+    };
+    check(0, (Look::Running, 300));
+    check(300, (ready(300), 1_000));
+    check(1_000, (crashing(1, 1_000), 1_500));
+    check(1_500, (Look::Running, 1_800));
+    check(1_900, (ready(1_800), 2_500));
+    check(2_500, (crashing(2, 2_500), 3_500));
+}
+
+#[test]
+fn containers_that_have_not_started_are_waited_for() {
+    let life = Life {
+        started: at(700),
+        deleted: None,
+    };
+    let next = next(&Facts::of(&pod("web:nopull")), life, Pace::default(), at(0));
+    assert_eq!(next, Next::until(Look::Starting, at(700)));
 }
