@@ -19,5 +19,6 @@ mod exhaustive;
 mod fake_api;
 mod gateway;
 mod lives;
+mod stories;
 mod tidy;
 mod world;
