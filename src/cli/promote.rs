@@ -3,8 +3,8 @@
 use crate::cli::connection::Connection;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::view::patches::{self, Decision, Promotion};
 use crate::cli::write;
+use crate::view::patches::{self, Decision, Promotion};
 use clap::Args;
 
 /// Promote a rollout: go on from a pause, or with a flag skip what is ahead

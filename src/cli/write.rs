@@ -3,9 +3,9 @@
 use crate::cli::connection::{Connection, Session};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::view::patches::Patches;
 use crate::cli::printer;
 use crate::cli::session::Part;
+use crate::view::patches::Patches;
 use tokio::time::Instant;
 
 /// Opens the cluster within the time that one request may take.

@@ -96,7 +96,13 @@ impl Hand {
     /// The API server's refusal.
     pub fn create(&self, who: &str, object: &Value) -> Result<Value, Failure> {
         let (resource, namespace, _) = self.place(object)?;
-        self.send(who, Verb::Create, (&resource, &namespace, "", ""), "", Some(object))
+        self.send(
+            who,
+            Verb::Create,
+            (&resource, &namespace, "", ""),
+            "",
+            Some(object),
+        )
     }
 
     /// Creates an object or, where it exists, merges this one into it: as people apply manifests.

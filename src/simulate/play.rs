@@ -4,7 +4,6 @@ use crate::api::phase::client_phase;
 use crate::api::rollout::Rollout;
 use crate::base::names::label;
 use crate::base::object::Kind;
-use crate::cluster::models::Settings;
 use crate::cluster::models::faults::{Strike, Which};
 use crate::cluster::models::pods::Behaviour;
 use crate::simulate::faults;
@@ -64,7 +63,6 @@ pub fn play(story: &Story, staging: Staging) -> Played {
         setup.keep = staging.keep;
         setup.laws = staging.laws;
         setup.faults = staging.faults;
-        setup.models = Settings::default();
         setup.objects.clone_from(&story.objects);
         setup.loads = story.traffic.iter().map(load).collect();
         setup.answers = answers(&story.versions);
@@ -109,7 +107,10 @@ fn load(stream: &Stream) -> Load {
 }
 
 fn answers(versions: &BTreeMap<String, Version>) -> Vec<Override> {
-    versions.iter().map(|(tag, version)| answer(tag, version)).collect()
+    versions
+        .iter()
+        .map(|(tag, version)| answer(tag, version))
+        .collect()
 }
 
 fn answer(tag: &str, version: &Version) -> Override {
@@ -238,7 +239,12 @@ impl<'a> Play<'a> {
 
     fn patch_rollout(&self, who: &str, subresource: &str, patch: &Value) -> Result<(), String> {
         let resource = id(Kind::Rollout);
-        let at = (resource.as_str(), self.namespace.as_str(), self.name.as_str(), subresource);
+        let at = (
+            resource.as_str(),
+            self.namespace.as_str(),
+            self.name.as_str(),
+            subresource,
+        );
         let patched = self.hand().patch(who, at, patch);
         patched.map(|_| ()).map_err(|failure| failure.message)
     }
@@ -280,7 +286,12 @@ impl<'a> Play<'a> {
             Deed::EditSpec(spec) => self.patch_rollout("person", "", &json!({"spec": spec})),
             Deed::Patch(patch) => {
                 let namespace = patch.namespace.as_deref().unwrap_or(&self.namespace);
-                let at = (patch.resource.as_str(), namespace, patch.name.as_str(), patch.subresource.as_str());
+                let at = (
+                    patch.resource.as_str(),
+                    namespace,
+                    patch.name.as_str(),
+                    patch.subresource.as_str(),
+                );
                 done(hand.patch("person", at, &patch.merge))
             }
             Deed::Apply(object) => done(hand.apply("person", object)),
@@ -375,7 +386,8 @@ impl<'a> Play<'a> {
         for route in self.hand().list(&resource, Some(&self.namespace)) {
             let mut rules = route["spec"]["rules"].clone();
             let backends = rules.as_array_mut().into_iter().flatten();
-            for backend in backends.flat_map(|rule| rule["backendRefs"].as_array_mut().into_iter().flatten()) {
+            for backend in backends.flat_map(|rule| rule["backendRefs"].as_array_mut().into_iter().flatten())
+            {
                 let name = backend["name"].as_str().unwrap_or_default().to_owned();
                 if let Some(weight) = weights.get(&name) {
                     backend["weight"] = (*weight).into();
@@ -383,7 +395,10 @@ impl<'a> Play<'a> {
             }
             let name = route["metadata"]["name"].as_str().unwrap_or_default();
             let at = (resource.as_str(), self.namespace.as_str(), name, "");
-            done(self.hand().patch("person", at, &json!({"spec": {"rules": rules}})))?;
+            done(
+                self.hand()
+                    .patch("person", at, &json!({"spec": {"rules": rules}})),
+            )?;
         }
         Ok(())
     }
@@ -391,13 +406,18 @@ impl<'a> Play<'a> {
     /// Waits for the end that is told, and that it holds; what is not as told.
     async fn ending(&self, ends: &Ends) -> Vec<String> {
         let limit = duration(&ends.within).unwrap_or(SCENE);
-        let reached = self.world.until(limit, |_| self.differences(ends).is_empty()).await;
+        let reached = self
+            .world
+            .until(limit, |_| self.differences(ends).is_empty())
+            .await;
         if !reached {
             return self.differences(ends);
         }
         self.world.wait(CALM).await;
         let mut unmet = self.differences(ends);
-        unmet.iter_mut().for_each(|one| one.push_str(" (it was so for less than a minute)"));
+        unmet
+            .iter_mut()
+            .for_each(|one| one.push_str(" (it was so for less than a minute)"));
         unmet
     }
 
@@ -424,9 +444,17 @@ impl<'a> Play<'a> {
         }
         if let Some(available) = ends.available {
             let got = &object["status"]["availableReplicas"];
-            check("available", available.to_string(), got.as_i64().unwrap_or(0).to_string());
+            check(
+                "available",
+                available.to_string(),
+                got.as_i64().unwrap_or(0).to_string(),
+            );
         }
-        for part in ends.message.iter().filter(|part| !message.contains(part.as_str())) {
+        for part in ends
+            .message
+            .iter()
+            .filter(|part| !message.contains(part.as_str()))
+        {
             unmet.push(format!("message: {part:?} is not in {message:?}"));
         }
         unmet.extend(self.untold_events(&ends.events));
@@ -456,7 +484,9 @@ fn done(answer: Result<Value, crate::cluster::failure::Failure>) -> Result<(), S
 
 /// Whether the status was computed from the newest spec.
 fn observed(object: &Value) -> bool {
-    object["status"]["observedGeneration"].as_str().unwrap_or_default()
+    object["status"]["observedGeneration"]
+        .as_str()
+        .unwrap_or_default()
         == object["metadata"]["generation"].to_string()
 }
 
@@ -478,7 +508,11 @@ fn counts(ends: &Ends, outcome: &Outcome) -> Vec<String> {
             _ => None,
         })
         .collect();
-    for part in ends.slack.iter().filter(|part| !said.iter().any(|text| text.contains(part.as_str()))) {
+    for part in ends
+        .slack
+        .iter()
+        .filter(|part| !said.iter().any(|text| text.contains(part.as_str())))
+    {
         unmet.push(format!("slack: nothing says {part:?}"));
     }
     unmet

@@ -45,8 +45,7 @@ impl Provider {
         let (name, misanswer) = lock(&self.faults)
             .iter_mut()
             .find_map(|fault| Some((fault.name(), fault.ask(&asked, now)?)))?;
-        self.crew
-            .bitten(name, || format!("a query of {}", self.replica));
+        self.crew.bitten(name, || format!("a query of {}", self.replica));
         Some(misanswer)
     }
 

@@ -140,8 +140,7 @@ impl Post {
         let (name, mismail) = lock(&self.slack.faults)
             .iter_mut()
             .find_map(|fault| Some((fault.name(), fault.mail(&mail, now)?)))?;
-        self.crew
-            .bitten(name, || format!("{method} of {}", self.replica));
+        self.crew.bitten(name, || format!("{method} of {}", self.replica));
         Some(mismail)
     }
 }

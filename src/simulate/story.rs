@@ -305,10 +305,8 @@ impl Story {
                 Some(_) => Err("several Rollouts among the manifests: name one in `rollout`".into()),
             };
         }
-        keys.find(|(namespace, name)| {
-            *name == self.rollout || format!("{namespace}/{name}") == self.rollout
-        })
-        .ok_or_else(|| format!("rollout: no Rollout {:?} among the manifests", self.rollout))
+        keys.find(|(namespace, name)| *name == self.rollout || format!("{namespace}/{name}") == self.rollout)
+            .ok_or_else(|| format!("rollout: no Rollout {:?} among the manifests", self.rollout))
     }
 }
 
@@ -345,6 +343,7 @@ pub fn manifests(path: &Path) -> Result<Vec<Value>, StoryError> {
 /// # Errors
 /// What is wrong with it.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let parsed = parse_duration(text).ok_or_else(|| format!("{text:?} is no duration; write 30s, 5m or 1h30m"))?;
+    let parsed =
+        parse_duration(text).ok_or_else(|| format!("{text:?} is no duration; write 30s, 5m or 1h30m"))?;
     parsed.to_std().map_err(|_| format!("{text:?} is negative"))
 }

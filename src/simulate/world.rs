@@ -18,9 +18,9 @@ use crate::simulate::people::Hand;
 use crate::simulate::prometheus::Prometheus;
 use crate::simulate::slack::Slack;
 use crate::simulate::stage::{Stage, State, Tally};
+use crate::simulate::traffic::Load;
 use crate::simulate::traffic::Traffic;
 use crate::simulate::traffic::answers::Override;
-use crate::simulate::traffic::Load;
 use crate::simulate::transcript::{Keep, Transcript};
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
@@ -50,7 +50,8 @@ pub struct Setup {
     pub loads: Vec<Load>,
     pub answers: Vec<Override>,
     pub faults: Vec<Box<dyn Fault>>,
-    pub models: models::Settings,
+    /// How the cluster's own controllers and nodes work; none for a cluster without any.
+    pub models: Option<models::Settings>,
     pub laws: Option<Laws>,
     pub keep: Keep,
 }
@@ -65,7 +66,7 @@ impl Setup {
             loads: Vec::new(),
             answers: Vec::new(),
             faults: Vec::new(),
-            models: models::Settings::default(),
+            models: Some(models::Settings::default()),
             laws: None,
             keep: Keep::Last(400),
         }
@@ -137,8 +138,16 @@ fn options(replicas: usize) -> Options {
         options: Options,
     }
     let elect = format!("--leader-elect={}", replicas > 1);
-    let line = ["serin", &elect, "--slack-secret", SLACK_SECRET, "--slack-channel", SLACK_CHANNEL,
-        "--prometheus-address", "http://prometheus.monitoring:9090"];
+    let line = [
+        "serin",
+        &elect,
+        "--slack-secret",
+        SLACK_SECRET,
+        "--slack-channel",
+        SLACK_CHANNEL,
+        "--prometheus-address",
+        "http://prometheus.monitoring:9090",
+    ];
     Line::parse_from(line).options
 }
 
@@ -149,7 +158,10 @@ impl World {
         let clock = Clock::starting_at(beginning());
         let cluster = Cluster::from_world(template().reborn(seed.next_u64(), clock.clone()));
         let mut traffic = Traffic::new(clock.now());
-        setup.answers.into_iter().for_each(|answers| traffic.answer(answers));
+        setup
+            .answers
+            .into_iter()
+            .for_each(|answers| traffic.answer(answers));
         for load in setup.loads {
             traffic.add(load);
         }
@@ -189,22 +201,25 @@ impl World {
             faults: Arc::clone(&faults),
             crew: crew.clone(),
         }));
-        let nodes = setup.models.faults.clone();
-        let models = cluster.start_models(setup.models);
+        let nodes = setup.models.as_ref().map(|models| models.faults.clone());
+        let models = setup.models.map(|models| cluster.start_models(models));
         let hand = Hand {
             cluster: cluster.clone(),
             stage,
             crew,
-            nodes,
+            nodes: nodes.unwrap_or_default(),
         };
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SLACK_SECRET, "namespace": NAMESPACE},
             "data": {"token": "eG94Yi1zaW11bGF0ZWQtdG9rZW4tOWYzYg=="}});
         for object in std::iter::once(&secret).chain(&setup.objects) {
             if let Err(failure) = hand.create("setup", object) {
-                hand.says("setup", format!("cannot create {}: {}", object["kind"], failure.message));
+                hand.says(
+                    "setup",
+                    format!("cannot create {}: {}", object["kind"], failure.message),
+                );
             }
         }
-        tokio::spawn(models);
+        models.map(tokio::spawn);
         tokio::spawn(scrapes(hand.clone()));
         for number in 0..setup.replicas {
             let letter = char::from(b'a' + u8::try_from(number).unwrap_or_default());

@@ -1,11 +1,17 @@
 //! Recorded lives of rollouts under the peer, lived again: every moment must be equal.
 
-use crate::world::World;
-use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 use serin::api::phase::client_phase;
+use serin::api::rollout::Rollout;
+use serin::base::names::label;
 use serin::base::object::Kind;
+use serin::simulate::people::{Hand, id};
+use serin::simulate::world::{Setup, World, run};
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
 
 /// Lives that need what this version does not carry out yet.
 const NOT_YET: [&str; 1] = ["canary-metadata"];
@@ -58,64 +64,180 @@ fn recorded_canary_lives_have_equal_moments() {
 }
 
 fn live(life: &Value) -> Vec<String> {
-    let mut world = World::new();
-    for object in life["objects"].as_array().unwrap() {
-        if object["kind"] == "Service" {
-            world.put(Kind::Service, object.clone());
+    let mut setup = Setup::new(1);
+    // The recorded world has no nodes: see `replica_sets_report`.
+    setup.models = None;
+    let objects = life["objects"].as_array().unwrap().iter();
+    setup.objects = objects.cloned().chain([life["rollout"].clone()]).collect();
+    let played = run(async {
+        let world = World::begin(setup);
+        tokio::spawn(replica_sets_report(world.hand.clone()));
+        let mut differences = Vec::new();
+        let mut moments = life["moments"].as_array().unwrap().iter();
+        for action in life["do"].as_array().unwrap() {
+            let (verb, argument) = action.as_object().unwrap().iter().next().unwrap();
+            if !act(&world, verb, argument).await {
+                continue;
+            }
+            let moment = moments.next().unwrap();
+            let (want, got) = (expected(moment), seen(&world, life));
+            let mut paths = Vec::new();
+            compare("", &want, &got, &mut paths);
+            let after = moment["after"].as_str().unwrap();
+            differences.extend(paths.into_iter().map(|path| format!("after {after}: {path}")));
         }
-    }
-    world.put(Kind::Rollout, life["rollout"].clone());
-    let mut moments = life["moments"].as_array().unwrap().iter();
-    let mut differences = Vec::new();
-    for action in life["do"].as_array().unwrap() {
-        let (verb, argument) = action.as_object().unwrap().iter().next().unwrap();
-        if !act(&mut world, verb, argument) {
-            continue;
-        }
-        let moment = moments.next().unwrap();
-        let (mut want, mut got) = (expected(moment), seen(&world, life));
-        sort_conditions(&mut want);
-        sort_conditions(&mut got);
-        let mut paths = Vec::new();
-        compare("", &want, &got, &mut paths);
-        let after = moment["after"].as_str().unwrap();
-        differences.extend(paths.into_iter().map(|path| format!("after {after}: {path}")));
+        (differences, world.end())
+    });
+    let (mut differences, outcome) = played;
+    let ours: u64 = outcome
+        .tally
+        .requests
+        .iter()
+        .filter(|((verb, _), _)| verb != "Watch")
+        .map(|(_, count)| count)
+        .sum();
+    let ours = ours - STARTUP_LISTS;
+    let theirs: u64 = life["requests"]
+        .as_object()
+        .unwrap()
+        .values()
+        .map(|count| count.as_u64().unwrap())
+        .sum();
+    if ours * 2 > theirs {
+        differences.push(format!(
+            "{ours} requests where the peer makes {theirs}: {:?}",
+            outcome.tally.requests
+        ));
     }
     differences
 }
 
+/// Every kind is listed once when the controller starts; what the peer did then was not recorded.
+const STARTUP_LISTS: u64 = 6;
+
+/// ReplicaSets report their pods available 250 ms after each change of size, except those of an image named `bad…`.
+async fn replica_sets_report(hand: Hand) {
+    let sets = id(Kind::ReplicaSet);
+    let mut changed = hand.cluster.subscribe();
+    let mut due: BTreeMap<String, Instant> = BTreeMap::new();
+    loop {
+        changed.borrow_and_update();
+        for set in hand.list(&sets, None) {
+            let name = set["metadata"]["name"].as_str().unwrap().to_owned();
+            if set["spec"]["replicas"] == set["status"]["replicas"]
+                && set["metadata"]["generation"] == set["status"]["observedGeneration"]
+            {
+                due.remove(&name);
+                continue;
+            }
+            let at = *due
+                .entry(name.clone())
+                .or_insert_with(|| Instant::now() + Duration::from_millis(250));
+            if at > Instant::now() {
+                continue;
+            }
+            let size = &set["spec"]["replicas"];
+            let image = set["spec"]["template"]["spec"]["containers"][0]["image"]
+                .as_str()
+                .unwrap();
+            let available = if image.contains(":bad") {
+                json!(0)
+            } else {
+                size.clone()
+            };
+            let status = json!({"replicas": size, "fullyLabeledReplicas": size, "readyReplicas": available,
+                "availableReplicas": available, "observedGeneration": set["metadata"]["generation"]});
+            let namespace = set["metadata"]["namespace"].as_str().unwrap();
+            hand.patch(
+                "replicasets",
+                (&sets, namespace, &name, "status"),
+                &json!({"status": status}),
+            )
+            .unwrap();
+        }
+        let next = due
+            .values()
+            .min()
+            .copied()
+            .unwrap_or_else(|| Instant::now() + Duration::from_secs(3_600));
+        tokio::select! {
+            biased;
+            _ = changed.changed() => {}
+            () = sleep_until(next) => {}
+        }
+    }
+}
+
+fn place(world: &World) -> (String, String) {
+    let rollouts = world.hand.list(&id(Kind::Rollout), None);
+    let meta = &rollouts[0]["metadata"];
+    (
+        meta["namespace"].as_str().unwrap().to_owned(),
+        meta["name"].as_str().unwrap().to_owned(),
+    )
+}
+
+fn patch(world: &World, subresource: &str, patch: &Value) {
+    let (namespace, name) = place(world);
+    world
+        .hand
+        .patch(
+            "person",
+            (&id(Kind::Rollout), &namespace, &name, subresource),
+            patch,
+        )
+        .unwrap();
+}
+
+fn object(world: &World) -> Arc<Value> {
+    world.hand.list(&id(Kind::Rollout), None)[0].clone()
+}
+
+fn rollout(world: &World) -> Rollout {
+    serde_json::from_value(Value::clone(&object(world))).unwrap()
+}
+
+/// Until nothing has changed for a second.
+async fn settle(world: &World) {
+    loop {
+        let version = world.hand.cluster.world().store.version();
+        world.wait(Duration::from_secs(1)).await;
+        if world.hand.cluster.world().store.version() == version {
+            return;
+        }
+    }
+}
+
 /// Does one thing of a life; returns whether a moment was recorded after it.
-fn act(world: &mut World, verb: &str, argument: &Value) -> bool {
-    let (second, minute) = (TimeDelta::seconds(1), TimeDelta::seconds(90));
+async fn act(world: &World, verb: &str, argument: &Value) -> bool {
     match verb {
         "set-image" => {
-            let mut rollout = world.get(Kind::Rollout, "web").clone();
-            rollout["spec"]["template"]["spec"]["containers"][0]["image"] =
-                json!(format!("app:{}", argument.as_str().unwrap()));
-            world.patch(Kind::Rollout, "web", &json!({"spec": rollout["spec"]}), false);
+            let mut containers = object(world)["spec"]["template"]["spec"]["containers"].clone();
+            containers[0]["image"] = json!(format!("app:{}", argument.as_str().unwrap()));
+            patch(
+                world,
+                "",
+                &json!({"spec": {"template": {"spec": {"containers": containers}}}}),
+            );
         }
-        "scale" => world.patch(
-            Kind::Rollout,
-            "web",
-            &json!({"spec": {"replicas": argument}}),
-            false,
-        ),
-        "patch" => world.patch(Kind::Rollout, "web", argument, false),
-        "abort" => world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true),
-        "retry" => world.patch(Kind::Rollout, "web", &json!({"status": {"abort": false}}), true),
+        "scale" => patch(world, "", &json!({"spec": {"replicas": argument}})),
+        "patch" => patch(world, "", argument),
+        "abort" => patch(world, "status", &json!({"status": {"abort": true}})),
+        "retry" => patch(world, "status", &json!({"status": {"abort": false}})),
         "promote" => promote(world, argument),
         "sleep" => {
             let length = serin::base::gotime::parse_duration(argument.as_str().unwrap()).unwrap();
-            let until = world.now + length;
-            world.run(length, minute, |world| world.now >= until);
+            world.wait(length.to_std().unwrap()).await;
         }
         "settle" => {
-            world.run(second, minute, |_| false);
+            settle(world).await;
             return true;
         }
         "wait" => {
-            world.run(minute, minute, |world| reached(world, argument));
-            world.run(second, minute, |_| false);
+            world
+                .until(Duration::from_secs(60), |_| reached(world, argument))
+                .await;
+            settle(world).await;
             return true;
         }
         other => panic!("unknown action {other}"),
@@ -123,14 +245,14 @@ fn act(world: &mut World, verb: &str, argument: &Value) -> bool {
     false
 }
 
-fn promote(world: &mut World, argument: &Value) {
-    let rollout = world.rollout();
+fn promote(world: &World, argument: &Value) {
+    let rollout = rollout(world);
     let (status, steps) = (
         &rollout.status,
         rollout.spec.strategy.canary.as_ref().unwrap().steps.len(),
     );
     let next = status.current_step_index.unwrap_or(0) + 1;
-    let patch = if argument["full"] == true {
+    let change = if argument["full"] == true {
         json!({"promoteFull": true})
     } else if argument["skipAllSteps"] == true {
         json!({"currentStepIndex": steps})
@@ -141,20 +263,22 @@ fn promote(world: &mut World, argument: &Value) {
     } else {
         json!({"pauseConditions": null})
     };
-    world.patch(Kind::Rollout, "web", &json!({"status": patch}), true);
+    patch(world, "status", &json!({"status": change}));
 }
 
 fn reached(world: &World, wanted: &Value) -> bool {
-    let rollout = world.rollout();
-    let phase = client_phase(&rollout, world.now).0;
+    let rollout = rollout(world);
+    let phase = client_phase(&rollout, world.clock.now()).0;
     let phase_is = wanted["phase"].as_str().is_none_or(|wanted| wanted == phase);
     let step_is = wanted["step"]
         .as_i64()
         .is_none_or(|step| rollout.status.current_step_index == Some(step as i32));
     let stable_is = wanted["stable"].as_str().is_none_or(|tag| {
-        world
-            .hash_of(tag)
-            .is_some_and(|hash| hash == rollout.status.stable_rs)
+        let image = format!("app:{tag}");
+        world.hand.list(&id(Kind::ReplicaSet), None).iter().any(|set| {
+            set["spec"]["template"]["spec"]["containers"][0]["image"] == image.as_str()
+                && set["metadata"]["labels"][label::POD_HASH] == rollout.status.stable_rs.as_str()
+        })
     });
     phase_is && step_is && stable_is
 }
@@ -168,17 +292,21 @@ fn expected(moment: &Value) -> Value {
 }
 
 fn seen(world: &World, life: &Value) -> Value {
-    let rollout = world.rollout();
-    let (phase, message) = client_phase(&rollout, world.now);
-    let object = world.get(Kind::Rollout, "web");
-    let mut sets = world.replica_sets();
-    sets.sort_by_key(|set| set.metadata.revision());
+    let (phase, message) = client_phase(&rollout(world), world.clock.now());
+    let object = object(world);
+    let mut sets = world.hand.list(&id(Kind::ReplicaSet), None);
+    let revision = |set: &Value| {
+        let text = set["metadata"]["annotations"]["rollout.argoproj.io/revision"].as_str();
+        text.and_then(|text| text.parse::<i64>().ok())
+    };
+    sets.sort_by_key(|set| revision(set));
     let sets: Vec<Value> = sets
         .iter()
         .map(|set| {
-            let template = set.template_json();
-            json!({"name": set.name(), "hash": set.hash(), "replicas": set.replicas_desired, "available": set.available,
-                "annotations": set.metadata.annotations, "templateLabels": template["metadata"]["labels"],
+            let template = &set["spec"]["template"];
+            json!({"name": set["metadata"]["name"], "hash": set["metadata"]["labels"][label::POD_HASH],
+                "replicas": set["spec"]["replicas"], "available": set["status"]["availableReplicas"].as_i64().unwrap_or(0),
+                "annotations": set["metadata"]["annotations"], "templateLabels": template["metadata"]["labels"],
                 "image": template["spec"]["containers"][0]["image"]})
         })
         .collect();
@@ -187,29 +315,15 @@ fn seen(world: &World, life: &Value) -> Value {
     if moment["status"]["observedGeneration"] == json!(object["metadata"]["generation"].to_string()) {
         moment["status"]["observedGeneration"] = json!("{generation}");
     }
-    let services: Vec<Value> = services(world);
+    let services = world.hand.list("services", None);
     if !services.is_empty() {
-        moment["services"] = json!(services);
+        let shown = services.iter().map(|object| {
+            json!({"name": object["metadata"]["name"], "annotations": object["metadata"]["annotations"],
+                "selector": object["spec"]["selector"]})
+        });
+        moment["services"] = shown.collect();
     }
     mask(moment, life["hashes"].as_object().unwrap())
-}
-
-fn services(world: &World) -> Vec<Value> {
-    let all = world
-        .objects
-        .iter()
-        .filter(|((kind, _), _)| *kind == Kind::Service);
-    all.map(|((_, name), object)| {
-        json!({"name": name, "annotations": object["metadata"]["annotations"], "selector": object["spec"]["selector"]})
-    })
-    .collect()
-}
-
-/// The order of conditions depends on which intermediate counts a controller happened to see; here only their content counts.
-fn sort_conditions(moment: &mut Value) {
-    if let Some(list) = moment["status"]["conditions"].as_array_mut() {
-        list.sort_by_key(|condition| condition["type"].as_str().unwrap().to_owned());
-    }
 }
 
 fn mask(value: Value, hashes: &Map<String, Value>) -> Value {

@@ -14,11 +14,25 @@ fn every_story_ends_as_told() {
         let story = Story::read(&path).unwrap();
         let began = std::time::Instant::now();
         let played = play(&story, Staging::new(1));
-        println!("{:?} {} records, {:?} virtual, {:?} real, {:x}", path.file_name(), played.outcome.tally.records, played.outcome.lasted, began.elapsed(), played.outcome.hash);
+        println!(
+            "{:?} {} records, {:?} virtual, {:?} real, {:x}",
+            path.file_name(),
+            played.outcome.tally.records,
+            played.outcome.lasted,
+            began.elapsed(),
+            played.outcome.hash
+        );
         if !played.unmet.is_empty() {
-            for record in played.outcome.transcript.records() { println!("{}", line(record)); }
+            for record in played.outcome.transcript.records() {
+                println!("{}", line(record));
+            }
         }
-        wrong.extend(played.unmet.into_iter().map(|one| format!("{}: {one}", path.display())));
+        wrong.extend(
+            played
+                .unmet
+                .into_iter()
+                .map(|one| format!("{}: {one}", path.display())),
+        );
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
