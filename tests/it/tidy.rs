@@ -127,6 +127,26 @@ fn modules_import_only_from_the_layers_below() {
     check(&problems);
 }
 
+/// A law that shared code with what it judges would be wrong in the same way: of ours it may use only the vocabulary, the cluster and
+/// the records.
+#[test]
+fn the_laws_live_apart_from_what_they_judge() {
+    const ALLOWED: [&str; 3] = ["crate::base::", "crate::cluster::", "crate::simulate::record"];
+    let mut problems = Vec::new();
+    for path in files("src/simulate/laws", "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for (at, _) in code.match_indices("crate::") {
+                if !ALLOWED.iter().any(|allowed| code[at..].starts_with(allowed)) {
+                    problems.push(format!("{}:{}: {}", name(&path), number + 1, line.trim()));
+                }
+            }
+        }
+    }
+    check(&problems);
+}
+
 /// Words that must not stand in a module, with what to do instead. Test modules are exempt.
 const BANNED: [(&str, &[&str], &str); 6] = [
     (

@@ -1,15 +1,273 @@
-//! stub
-use crate::simulate::record::Moment;
+//! What must be true whatever happens: the laws, each with its reading, checked after every record of a simulated world.
+//!
+//! The laws live apart from the code they judge. They read raw objects and records and work out for themselves what they need; they
+//! share no decision, no arithmetic and no type with the controller. A law binds what the *controller writes*, and how long it leaves
+//! alone what it should mend; what pods, people and networks do is the world's doing. The table in `docs/invariants.md` has every law
+//! with its allowed exceptions.
+
+mod calm;
+mod duty;
+mod objects;
+mod past;
+mod picture;
+mod read;
+mod rollout;
+mod tale;
+mod write;
+
+mod abort;
+mod capacity;
+mod fencing;
+mod gates;
+mod order;
+mod quiet;
+mod traffic;
+
+#[cfg(test)]
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use calm::in_the_way;
+pub use picture::Picture;
+
+use crate::cluster::store::Store;
+use crate::simulate::record::{Moment, Record};
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::BTreeSet;
+
+/// What a run says of its world, so that a law asks for nothing impossible.
 #[derive(Clone, Debug)]
-pub struct Broken {
-    pub law: &'static str,
-    pub says: &'static str,
-    pub evidence: String,
+pub struct Facts {
+    /// Callers whose name begins so are replicas of the controller; everybody else is a person or another program.
+    pub controller: &'static str,
+    /// How old what the controller decides from may be at the moment its write arrives: the lag of its caches plus the time that the
+    /// writes of one plan take. To be raised *before* a fault makes caches or requests slower.
+    pub lag_max: TimeDelta,
+    /// How long a request may be under way after its sender gave it up, was frozen or died. Nothing unless a fault delays requests.
+    pub in_flight_max: TimeDelta,
+    /// How far the replicas' clocks go wrong, together with their jumps.
+    pub clock_skew_max: TimeDelta,
+    /// How long the controller may take to mend a state that it can mend, when nothing is in its way.
+    pub reaction_max: TimeDelta,
+    /// How long traffic may stay on a version after its failure is durable, when nothing is in the controller's way.
+    pub abort_max: TimeDelta,
+    /// How long a world must rest until nothing may be written any more.
+    pub quiet_after: TimeDelta,
+    /// Requests that read, per minute of rest and running replica.
+    pub quiet_reads_per_minute: usize,
+    /// Whether a fault of this name stands in the controller's way while it lasts; see [`in_the_way`].
+    pub in_the_way: fn(&str) -> bool,
+    /// Secrets planted in the world: none of them may show up anywhere.
+    pub secrets: Vec<String>,
 }
-#[derive(Debug)]
-pub struct Laws;
-impl Laws {
-    pub fn look(&mut self, _: &Moment<'_>) -> Vec<Broken> {
-        Vec::new()
+
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            controller: "serin-",
+            lag_max: TimeDelta::seconds(2),
+            in_flight_max: TimeDelta::zero(),
+            clock_skew_max: TimeDelta::zero(),
+            reaction_max: TimeDelta::seconds(60),
+            abort_max: TimeDelta::seconds(10),
+            quiet_after: TimeDelta::minutes(10),
+            quiet_reads_per_minute: 30,
+            in_the_way,
+            secrets: Vec::new(),
+        }
     }
+}
+
+impl Facts {
+    fn ours(&self, caller: &str) -> bool {
+        caller.starts_with(self.controller)
+    }
+}
+
+/// A law that was broken, with what a person needs to see why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Broken {
+    /// `S1`
+    pub law: &'static str,
+    /// The law in plain words.
+    pub says: &'static str,
+    pub at: DateTime<Utc>,
+    /// What happened, with names and numbers.
+    pub evidence: String,
+    /// `kind namespace/name` of what it is about.
+    pub objects: Vec<String>,
+}
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = self.at.format("%H:%M:%S%.3f");
+        writeln!(f, "law {} is broken at {at}: {}", self.law, self.says)?;
+        writeln!(f, "  {}", self.evidence)?;
+        write!(f, "  objects: {}", self.objects.join(", "))
+    }
+}
+
+/// How a law was broken: evidence, and the objects it is about.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    pub evidence: String,
+    pub objects: Vec<String>,
+}
+
+impl Found {
+    fn new(evidence: String, objects: impl IntoIterator<Item = String>) -> Self {
+        Self {
+            evidence,
+            objects: objects.into_iter().collect(),
+        }
+    }
+}
+
+/// What a law sees after a record.
+#[derive(Clone, Copy, Debug)]
+pub struct Sight<'a> {
+    pub record: &'a Record,
+    pub picture: &'a Picture,
+    pub facts: &'a Facts,
+}
+
+impl Sight<'_> {
+    fn now(&self) -> DateTime<Utc> {
+        self.record.at
+    }
+
+    /// The oldest moment that the controller's knowledge may be from.
+    fn known_since(&self) -> DateTime<Utc> {
+        self.record.at - self.facts.lag_max
+    }
+}
+
+/// The end of a run.
+#[derive(Clone, Copy, Debug)]
+pub struct End<'a> {
+    pub at: DateTime<Utc>,
+    pub store: &'a Store,
+    /// When the last fault ended and nobody interfered any more; none when that never came.
+    pub healed_at: Option<DateTime<Utc>>,
+}
+
+/// One law.
+pub trait Law {
+    /// `S1`
+    fn id(&self) -> &'static str;
+
+    fn says(&self) -> &'static str;
+
+    /// Time has gone on to `now`, and nothing of `picture` changed until then.
+    fn tick(&mut self, _picture: &Picture, _facts: &Facts, _now: DateTime<Utc>) -> Option<Found> {
+        None
+    }
+
+    /// Something happened; the picture shows it already.
+    fn look(&mut self, sight: &Sight<'_>) -> Option<Found>;
+
+    /// The run is over.
+    fn end(&mut self, _picture: &Picture, _facts: &Facts, _end: &End<'_>) -> Option<Found> {
+        None
+    }
+}
+
+/// All laws and the picture they share.
+pub struct Laws {
+    /// May be changed while the run goes on, for example before a fault makes caches slower.
+    pub facts: Facts,
+    picture: Picture,
+    laws: Vec<Box<dyn Law>>,
+    /// What was told already: each law once per object.
+    told: BTreeSet<(&'static str, String)>,
+    at: Option<DateTime<Utc>>,
+}
+
+impl Laws {
+    /// All laws.
+    pub fn all(facts: Facts) -> Self {
+        Self::of(facts, all())
+    }
+
+    fn of(facts: Facts, laws: Vec<Box<dyn Law>>) -> Self {
+        Self {
+            facts,
+            picture: Picture::default(),
+            laws,
+            told: BTreeSet::new(),
+            at: None,
+        }
+    }
+
+    /// To be called after every record, in order. The answer is empty unless a law was broken that was not broken before for the
+    /// same object.
+    pub fn look(&mut self, moment: &Moment<'_>) -> Vec<Broken> {
+        let (facts, now) = (&self.facts, moment.record.at);
+        let mut found = Vec::new();
+        if self.at.is_some_and(|at| at < now) {
+            for law in &mut self.laws {
+                let broken = law.tick(&self.picture, facts, now);
+                found.extend(broken.map(|broken| (law.id(), law.says(), broken)));
+            }
+        }
+        self.at = Some(now);
+        self.picture.take(moment.record, moment.store, facts);
+        let sight = Sight {
+            record: moment.record,
+            picture: &self.picture,
+            facts,
+        };
+        for law in &mut self.laws {
+            let broken = law.look(&sight);
+            found.extend(broken.map(|broken| (law.id(), law.says(), broken)));
+        }
+        self.tell(now, found)
+    }
+
+    /// To be called once, when the run is over.
+    pub fn end(&mut self, end: &End<'_>) -> Vec<Broken> {
+        let mut found = Vec::new();
+        for law in &mut self.laws {
+            let late = law.tick(&self.picture, &self.facts, end.at);
+            let broken = late.or_else(|| law.end(&self.picture, &self.facts, end));
+            found.extend(broken.map(|broken| (law.id(), law.says(), broken)));
+        }
+        self.tell(end.at, found)
+    }
+
+    /// What the laws know of the world.
+    pub fn picture(&self) -> &Picture {
+        &self.picture
+    }
+
+    fn tell(&mut self, at: DateTime<Utc>, found: Vec<(&'static str, &'static str, Found)>) -> Vec<Broken> {
+        let mut broken = Vec::new();
+        for (law, says, found) in found {
+            let object = found.objects.first().cloned().unwrap_or_default();
+            if self.told.insert((law, object)) {
+                let Found { evidence, objects } = found;
+                broken.push(Broken {
+                    law,
+                    says,
+                    at,
+                    evidence,
+                    objects,
+                });
+            }
+        }
+        broken
+    }
+}
+
+fn all() -> Vec<Box<dyn Law>> {
+    vec![
+        Box::new(traffic::OnlyReadyVersions::default()),
+        Box::new(capacity::EnoughPods::default()),
+        Box::new(abort::AbortDominates::default()),
+        Box::new(gates::FailClosed::default()),
+        Box::new(order::CapacityFirst::default()),
+        Box::new(fencing::Guarded::default()),
+        Box::new(quiet::Quiet::default()),
+    ]
 }

@@ -1,0 +1,75 @@
+//! S2: the version that bears a share of the traffic has the pods for it. Binds each write that raises a share. That pods are not taken
+//! away from under the traffic is S7.
+
+use super::picture::ShareMove;
+use super::read::{WHOLE, percent};
+use super::rollout::Rollout;
+use super::{Found, Law, Sight, write};
+
+/// See the module's description.
+#[derive(Default)]
+pub struct EnoughPods;
+
+impl Law for EnoughPods {
+    fn id(&self) -> &'static str {
+        "S2"
+    }
+
+    fn says(&self) -> &'static str {
+        "a version gets a share of the traffic only with that share of the replicas available, less maxUnavailable"
+    }
+
+    fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
+        let request = write::done(sight)?;
+        let picture = sight.picture;
+        for rise in picture.delta.shares.iter().filter(|share| share.to > share.from) {
+            let Some(rollout) = picture.rollouts.get(&rise.rollout) else {
+                continue;
+            };
+            let needed = needed(sight, rollout, rise);
+            let available = picture.available_most(rollout, &rise.hash, sight.known_since());
+            if available >= needed {
+                continue;
+            }
+            let evidence = format!(
+                "{}: the share of version {} rose from {} to {}, which takes {needed} of {} pods at least (maxUnavailable {}), but only \
+                 {available} were available; {}",
+                write::told(request),
+                rise.hash,
+                percent(rise.from),
+                percent(rise.to),
+                rollout.spec.replicas,
+                rollout.spec.unavailable,
+                picture.told_sets(rollout),
+            );
+            return Some(Found::new(evidence, [rollout.name(), write::object(request)]));
+        }
+        None
+    }
+}
+
+/// The pods that a share takes. When other sizes than the weights' were asked for, one must do; so it must when traffic flees to a
+/// version from one that has nothing left.
+fn needed(sight: &Sight<'_>, rollout: &Rollout, rise: &ShareMove) -> i64 {
+    let (picture, spec) = (sight.picture, &rollout.spec);
+    let whole = rise.to * spec.replicas / WHOLE;
+    let spare = if rollout.status.abort {
+        spec.unavailable.max(1)
+    } else {
+        spec.unavailable
+    };
+    let needed = (whole - spare).max(0);
+    let losers = picture
+        .delta
+        .shares
+        .iter()
+        .filter(|share| share.rollout == rise.rollout && share.to < share.from);
+    let mut losers = losers.peekable();
+    let flight = losers.peek().is_some()
+        && losers.all(|loser| picture.available_least(rollout, &loser.hash, sight.known_since()) == 0);
+    if spec.own_sizes && rise.hash != rollout.status.stable || flight {
+        needed.min(1)
+    } else {
+        needed
+    }
+}

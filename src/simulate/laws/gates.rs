@@ -1,0 +1,150 @@
+//! S4: fail closed. A version becomes stable only when all steps passed in this attempt, each analysis step by a successful run that was
+//! not told to stop, with no failed background run and with all its pods; or when a person promoted it in full, or rolled back within
+//! the window, or when there is no stable version to go back to.
+
+use super::read::{Id, human, shown};
+use super::rollout::{Rollout, Step};
+use super::{Found, Law, Sight, write};
+use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
+
+/// See the module's description.
+#[derive(Default)]
+pub struct FailClosed {
+    /// When a run last passed: by uid of the Rollout, version and step.
+    passed: BTreeMap<(String, String, String), DateTime<Utc>>,
+    /// When a run failed.
+    failed: BTreeMap<Id, DateTime<Utc>>,
+}
+
+impl Law for FailClosed {
+    fn id(&self) -> &'static str {
+        "S4"
+    }
+
+    fn says(&self) -> &'static str {
+        "a version becomes stable only after every step passed, or by a person's hand"
+    }
+
+    fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
+        self.remember(sight);
+        let request = write::done(sight)?;
+        for (before, after) in &sight.picture.delta.rollouts {
+            let (Some(before), Some(after)) = (before, after) else {
+                continue;
+            };
+            let changed = before.uid == after.uid && before.status.stable != after.status.stable;
+            if !changed || before.status.stable.is_empty() {
+                continue;
+            }
+            if let Some(why) = self.refuses(sight, before, after) {
+                let evidence = format!(
+                    "{}: version {} became stable instead of {}, but {why}",
+                    write::told(request),
+                    after.status.stable,
+                    before.status.stable,
+                );
+                return Some(Found::new(evidence, [after.name(), write::object(request)]));
+            }
+        }
+        None
+    }
+}
+
+impl FailClosed {
+    fn remember(&mut self, sight: &Sight<'_>) {
+        for (_, after) in &sight.picture.delta.runs {
+            let Some(run) = after else { continue };
+            if run.phase == "Successful" && !run.terminate {
+                let key = (run.owner.clone(), run.hash.clone(), run.step.clone());
+                self.passed.insert(key, sight.now());
+            }
+            if run.failed() {
+                self.failed.entry(run.id.clone()).or_insert(sight.now());
+            }
+        }
+    }
+
+    /// Why this promotion is not allowed.
+    fn refuses(&self, sight: &Sight<'_>, before: &Rollout, after: &Rollout) -> Option<String> {
+        let (picture, spec) = (sight.picture, &before.spec);
+        let new = &after.status.stable;
+        if *new != after.status.current {
+            return Some(format!("the current version is {:?}", after.status.current));
+        }
+        let available = picture.available_most(before, new, sight.known_since());
+        if available < spec.replicas && !spec.own_sizes {
+            return Some(format!(
+                "only {available} of {} pods of it were available; {}",
+                spec.replicas,
+                picture.told_sets(before)
+            ));
+        }
+        let gone = picture
+            .set_of(before, &before.status.stable)
+            .is_none_or(|set| set.deleting);
+        if before.status.promote_full || spec.rollback_window || gone || !spec.active_service.is_empty() {
+            return None;
+        }
+        if before.status.abort {
+            return Some("the update is aborted".to_owned());
+        }
+        let steps = i64::try_from(spec.steps.len()).unwrap_or(0);
+        if steps > 0 && after.status.index != Some(steps) {
+            return Some(format!("step {:?} of {steps} is not the end", after.status.index));
+        }
+        self.unpassed(sight, before, new)
+            .or_else(|| self.failed_beside(sight, before))
+    }
+
+    /// An analysis step that nothing lets through.
+    pub fn unpassed(&self, sight: &Sight<'_>, rollout: &Rollout, hash: &str) -> Option<String> {
+        let tale = sight.picture.tale(rollout);
+        let skipped = |index: &usize| tale.is_some_and(|tale| tale.skipped.contains(index));
+        let began = tale.and_then(|tale| tale.given_up);
+        let analyses = rollout
+            .spec
+            .steps
+            .iter()
+            .enumerate()
+            .filter(|(_, step)| **step == Step::Analysis);
+        let mut indexes = analyses.map(|(index, _)| index).filter(|index| !skipped(index));
+        let missing = indexes.find(|index| {
+            let key = (rollout.uid.clone(), hash.to_owned(), index.to_string());
+            self.passed
+                .get(&key)
+                .is_none_or(|at| began.is_some_and(|began| *at < began))
+        })?;
+        Some(format!(
+            "no analysis run of its step {missing} was successful in this attempt{}",
+            runs_told(sight, rollout)
+        ))
+    }
+
+    fn failed_beside(&self, sight: &Sight<'_>, before: &Rollout) -> Option<String> {
+        let id = (before.id.0.clone(), before.status.background_run.clone());
+        let run = sight.picture.runs.get(&id)?;
+        let age = sight.now() - *self.failed.get(&id)?;
+        (run.failed() && age > sight.facts.lag_max).then(|| {
+            format!(
+                "its background analysis run {} had ended in {} {} before",
+                run.id.1,
+                run.phase,
+                human(age)
+            )
+        })
+    }
+}
+
+fn runs_told(sight: &Sight<'_>, rollout: &Rollout) -> String {
+    let told = |run: &std::sync::Arc<super::objects::Run>| {
+        let told_to_stop = if run.terminate { ", told to stop" } else { "" };
+        format!("{} ({}{told_to_stop})", shown(&run.id), run.phase)
+    };
+    let runs: Vec<String> = sight.picture.runs_of(rollout).map(told).collect();
+    if runs.is_empty() {
+        String::new()
+    } else {
+        format!("; runs: {}", runs.join(", "))
+    }
+}
