@@ -213,12 +213,15 @@ impl Shell {
         self.memory.wrote(subject, &done.written);
         let (written, planned) = (done.written.len(), plan.actions.len());
         self.watermark.wrote(subject, done.written);
+        let happened = |note: &Note| done.failure.is_none() || note.write.is_some_and(|at| at < written);
+        let (told, untold) = plan.notes.into_iter().partition(happened);
+        self.tell_notes(&involved, told);
         let news = News {
-            notes: plan.notes,
+            notes: untold,
             announcements: plan.announcements,
         };
         if let Some(error) = done.failure {
-            // What a plan tells is about its last write, that of the object's own status.
+            // What is left to tell is about the last write, that of the object's own status.
             let last = plan.actions.pop().filter(|_| written + 1 == planned);
             if let Some(last) = last.filter(|last| error.unsure() && (last.kind, &last.key) == name(subject))
             {
@@ -235,10 +238,14 @@ impl Shell {
         Ok(Next::At(self.clock.instant_of(plan.wake_at.unwrap_or(resync))))
     }
 
-    fn tell(&self, involved: &Involved, news: News) {
-        for note in news.notes {
+    fn tell_notes(&self, involved: &Involved, notes: Vec<Note>) {
+        for note in notes {
             self.events.note(involved, note, &self.clock);
         }
+    }
+
+    fn tell(&self, involved: &Involved, news: News) {
+        self.tell_notes(involved, news.notes);
         for announcement in news.announcements {
             let moment = format!("{:?}", announcement.moment);
             let moment = moment.split('(').next().unwrap_or_default().to_lowercase();

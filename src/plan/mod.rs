@@ -42,7 +42,7 @@ pub struct Observed {
 pub struct Plan {
     /// Writes in the order in which they must happen; the first failure ends the pass. A status write, if any, is last.
     pub actions: Vec<Action>,
-    /// What happened, for Events; published after all actions succeeded.
+    /// What happened, for Events; each is published once the action it is about succeeded, or all of them ([`Note::write`]).
     pub notes: Vec<Note>,
     /// What people are told, for Slack; sent after all actions succeeded.
     pub announcements: Vec<Announcement>,

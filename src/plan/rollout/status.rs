@@ -7,7 +7,7 @@ use crate::base::names::reason;
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::{self, Intent};
-use crate::plan::rollout::{conditions, scale, sizing, steps};
+use crate::plan::rollout::{conditions, scale, sizing, steps, traffic};
 
 /// What the parts of one pass found out, for the status.
 #[derive(Clone, Debug, Default)]
@@ -93,6 +93,10 @@ fn promotion(draft: &Draft, status: &RolloutStatus, intent: &Intent) -> Option<S
     if intent.aborted(status) || !sizing::of(draft, None).ready_or_more(draft.counts(new)) {
         return None;
     }
+    if draft.hop {
+        // The route is being written: whether it took the weight shows in the next plan.
+        return None;
+    }
     if status.promote_full {
         return Some("Full promotion requested".into());
     }
@@ -146,7 +150,7 @@ fn complete_step(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Int
     } else if step.set_canary_scale.is_some() {
         reached()
     } else if let Some(weight) = step.set_weight {
-        reached() && weights.is_none_or(|w| w.verified != Some(false) && w.canary.weight == weight)
+        reached() && traffic::seen_with(draft, weight)
     } else if step.analysis.is_some() {
         status
             .canary
