@@ -33,6 +33,8 @@ pub struct Observed {
     pub analysis_runs: Vec<AnalysisRun>,
     /// What the shell answered to [`rollout::survey`].
     pub answers: Answers,
+    /// An object that the Rollout owns and that cannot be read, for people: nothing is decided then but the way back of an abort.
+    pub unreadable: Option<String>,
     /// The instance id of this controller, copied to the AnalysisRuns it creates. Empty when it has none.
     pub instance_id: String,
 }

@@ -339,6 +339,80 @@ fn the_canary_service_changes_hands_only_without_traffic() {
     }
 }
 
+fn selected(world: &World, service: &str) -> Option<String> {
+    let service = world.get(Kind::Service, service);
+    let hash = &service["spec"]["selector"]["rollouts-pod-template-hash"];
+    hash.as_str().map(str::to_owned)
+}
+
+/// The manifest, the Services, the template: whatever is wrong with a Rollout, an abort does not wait for the mend.
+#[test]
+fn an_abort_leads_back_to_stable_although_the_rollout_is_invalid() {
+    let bad_step = |world: &mut World| {
+        let steps = json!([{"setWeight": 500}]);
+        let spec = json!({"strategy": {"canary": {"steps": steps}}});
+        world.patch(Kind::Rollout, "web", &json!({"spec": spec}), false);
+    };
+    let bad_template = |world: &mut World| {
+        let template = json!({"metadata": {"labels": {"app": "other"}}});
+        world.patch(
+            Kind::Rollout,
+            "web",
+            &json!({"spec": {"template": template}}),
+            false,
+        );
+    };
+    let no_stable_service = |world: &mut World| {
+        world.objects.remove(&(Kind::Service, "web-stable".into()));
+        let looked_at = json!({"metadata": {"annotations": {"looked": "at"}}});
+        world.patch(Kind::Rollout, "web", &looked_at, false);
+    };
+    let wrongs: [(&str, &dyn Fn(&mut World)); 3] = [
+        ("steps", &bad_step),
+        ("template", &bad_template),
+        ("stable Service", &no_stable_service),
+    ];
+    for (name, wrong) in wrongs {
+        let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+        release(&mut world, "v2");
+        settle(&mut world);
+        world.laws.clear();
+        wrong(&mut world);
+        settle(&mut world);
+        assert_eq!(
+            (canary_weight(&world), phase(&world).as_str()),
+            (50, "Degraded"),
+            "{name}"
+        );
+        world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+        settle(&mut world);
+        assert_eq!(canary_weight(&world), 0, "{name}");
+        assert_eq!(selected(&world, "web-canary"), world.hash_of("v1"), "{name}");
+        let status = world.rollout().status;
+        assert!(
+            status.message.starts_with("InvalidSpec: "),
+            "{name}: {}",
+            status.message
+        );
+        assert_eq!(status.canary.weights.unwrap().canary.weight, 0, "{name}");
+        let aborted = world.published.iter().filter(|event| event.0 == "RolloutAborted");
+        assert_eq!(aborted.count(), 1, "{name}");
+    }
+}
+
+/// A route that is gone says nothing about its weights: then the Service leads back.
+#[test]
+fn an_abort_leads_the_canary_service_back_when_the_route_is_gone() {
+    let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+    release(&mut world, "v2");
+    settle(&mut world);
+    world.laws.clear();
+    world.objects.remove(&(Kind::HttpRoute, "web".into()));
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    settle(&mut world);
+    assert_eq!(selected(&world, "web-canary"), world.hash_of("v1"));
+}
+
 #[test]
 fn a_route_without_both_services_is_named_before_anything_moves() {
     let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));

@@ -10,7 +10,7 @@ use crate::base::json;
 use crate::base::object::{Key, Kind};
 use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 /// See the module's description.
@@ -153,10 +153,6 @@ impl<'a> Draft<'a> {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    pub fn wake_in(&mut self, delay: TimeDelta) {
-        self.wake(self.now + delay);
-    }
-
     fn add(&mut self, verb: Verb, kind: Kind, key: Key, guard: Guard, body: Value) -> usize {
         let action = Action {
             verb,
@@ -183,7 +179,10 @@ impl<'a> Draft<'a> {
         let Some(at) = pending.map(|at| at + self.barrier) else {
             return self.add(Verb::Patch, kind, key, guard, patch);
         };
-        let overtakes = sizes(&patch) && self.writes[at + 1..].iter().any(|later| sizes(&later.action.body));
+        let overtakes = sizes(&patch)
+            && self.writes[at + 1..]
+                .iter()
+                .any(|later| sizes(&later.action.body));
         let earlier = &self.writes[at].action;
         if overtakes && earlier.verb == Verb::Patch && sizes(&earlier.body) {
             return self.add(Verb::Patch, kind, key, guard, patch);

@@ -11,6 +11,7 @@ mod draft;
 mod intent;
 mod pause;
 mod replicas;
+mod retreat;
 mod revision;
 pub mod scale;
 pub mod selector;
@@ -37,15 +38,15 @@ pub fn survey(seen: &Observed) -> Vec<Question> {
     let Some(canary) = seen.rollout.spec.strategy.canary.as_ref() else {
         return Vec::new();
     };
-    if !valid::own(seen).is_empty() {
-        return Vec::new();
-    }
     let mut draft = Draft::new(seen, canary, DateTime::UNIX_EPOCH);
-    revision::identify(&mut draft);
-    let mut questions = services::questions(&draft);
-    questions.extend(traffic::questions(&draft));
-    questions.extend(analysis::questions(&draft));
-    questions.extend(revision::questions(&draft));
+    let mut questions = retreat::questions(&draft);
+    if valid::own(seen).is_empty() {
+        revision::identify(&mut draft);
+        questions.extend(services::questions(&draft));
+        questions.extend(traffic::questions(&draft));
+        questions.extend(analysis::questions(&draft));
+        questions.extend(revision::questions(&draft));
+    }
     questions.retain(|question| seen.answers.get(question).is_none());
     questions
 }
@@ -69,11 +70,14 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
             };
         }
     }
-    if problems.is_empty() {
+    if problems.is_empty() && seen.unreadable.is_none() {
         prepare(&mut draft);
         chain(&mut draft);
         analysis::tidy(&mut draft);
-    } else {
+        return conclude(draft);
+    }
+    retreat::reconcile(&mut draft);
+    if !problems.is_empty() {
         valid::mark(&mut draft, &problems);
     }
     conclude(draft)

@@ -2,7 +2,6 @@
 
 use crate::api::phase::controller_phase;
 use crate::api::rollout_status::{BlueGreenStatus, RolloutStatus, RunStatusRef, TrafficWeights};
-use crate::base::gotime::Time;
 use crate::base::names::reason;
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
@@ -42,7 +41,7 @@ pub fn finish(draft: &mut Draft, findings: &Findings) {
         complete_step(draft, &mut status, &mut intent, findings.step_done);
     }
     let abort_message = intent.abort.clone().unwrap_or_default();
-    intent.apply(&mut status, Time::new(draft.now));
+    intent.apply(&mut status, draft.now);
     persist(draft, status, &abort_message);
 }
 
