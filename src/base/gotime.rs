@@ -17,6 +17,15 @@ impl Time {
         Self(at.trunc_subsecs(0))
     }
 
+    /// The next whole second, unless `at` is one: what lasts from then on lasts no shorter than from `at`.
+    pub fn ceil(at: DateTime<Utc>) -> Self {
+        let cut = Self::new(at);
+        match cut.0 < at {
+            true => Self(cut.0 + TimeDelta::seconds(1)),
+            false => cut,
+        }
+    }
+
     pub fn get(self) -> DateTime<Utc> {
         self.0
     }

@@ -14,6 +14,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// The path itself was unknown, not just the object: no CRDs, or a server that has not finished starting.
     pub unknown_kind: bool,
+    /// The object is not any more as it was when it was read.
+    pub conflict: bool,
 }
 
 impl Failure {
@@ -24,6 +26,7 @@ impl Failure {
             text,
             hint: None,
             unknown_kind: false,
+            conflict: false,
         }
     }
 
@@ -67,6 +70,10 @@ impl Failure {
             }
             403 => Self::new(Exit::Failed, doing, why)
                 .hint("ask for the permission, or use another --context or --user"),
+            409 => Self {
+                conflict: true,
+                ..Self::new(Exit::Failed, doing, why)
+            },
             429 | 500.. => Self::unreachable(doing, &why),
             _ => Self::new(Exit::Failed, doing, why),
         }

@@ -113,6 +113,7 @@ fn reason(exit: Exit, text: String, hint: Option<String>) -> (Exit, Option<Failu
         text,
         hint,
         unknown_kind: false,
+        conflict: false,
     };
     (exit, Some(failure))
 }

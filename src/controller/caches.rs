@@ -42,6 +42,8 @@ pub struct Family {
     pub rollout: Arc<Rollout>,
     pub replica_sets: Vec<Arc<ReplicaSet>>,
     pub runs: Vec<Arc<AnalysisRun>>,
+    /// One that cannot be decoded, and so is missing above: deciding without it could create it twice.
+    pub broken: Option<Box<Broken>>,
 }
 
 /// An object that cannot be decoded.
@@ -179,12 +181,12 @@ impl Caches {
         self.read().answer(question)
     }
 
-    /// The Rollout with everything it owns. `Err` when any of that cannot be decoded: deciding without it could create it twice.
+    /// The Rollout with everything it owns. `Err` when the Rollout itself cannot be decoded.
     pub fn family(&self, key: &Key) -> Option<Result<Family, Box<Broken>>> {
         let stores = self.read();
         let cached = stores.rollouts.get(key)?;
         Some(match &cached.object {
-            Ok(rollout) => stores.family(rollout, &cached.uid),
+            Ok(rollout) => Ok(stores.family(rollout, &cached.uid)),
             Err(message) => Err(cached.broken(Kind::Rollout, key, message)),
         })
     }

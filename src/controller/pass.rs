@@ -17,7 +17,7 @@ use crate::controller::probe::Prober;
 use crate::controller::queue::Next;
 use crate::controller::unsure::{News, Unsure};
 use crate::controller::watermark::{Gate, Watermark};
-use crate::plan::{Answers, Note, Observed, Plan, Question, Verb, rollout};
+use crate::plan::{Note, Observed, Plan, Question, Verb, rollout};
 use futures::FutureExt;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,11 +130,15 @@ pub async fn pass(shell: Arc<Shell>, subject: Kick) -> Next {
 
 async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     let subject = Kick::Rollout(key.clone());
-    let family = match shell.caches.family(key) {
+    let mut family = match shell.caches.family(key) {
         None => return Ok(Next::Forget),
         Some(Err(broken)) => return Err(broken.into()),
         Some(Ok(family)) => family,
     };
+    let broken = family.broken.take();
+    if let Some(broken) = broken.clone().filter(|_| !family.rollout.status.abort) {
+        return Err(broken.into());
+    }
     if let Some(next) = shell.wait_for_caches(&subject) {
         return Ok(next);
     }
@@ -146,13 +150,31 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
         version: meta.resource_version.clone(),
     };
     shell.tell_what_happened(&subject, &involved, &*family.rollout);
-    let seen = shell.observe(key, &family);
+    let mut seen = Observed {
+        unreadable: broken.as_ref().map(|broken| broken.message.clone()),
+        ..family.observed(&shell.instance_id)
+    };
+    shell.ask(key, &mut seen);
     let plan = (shell.core.plan)(&seen, shell.clock.now());
     if let Some(due) = shell.memory.deferred_until(&subject, &plan) {
         let wake = plan.wake_at.map_or(due, |at| shell.clock.instant_of(at));
         return Ok(Next::At(due.min(wake)));
     }
-    shell.carry_out(&subject, involved, plan).await
+    let next = shell.carry_out(&subject, involved, plan).await?;
+    // What could be done without the object that cannot be read is done; it is told like any other that cannot.
+    broken.map_or(Ok(next), |broken| Err(broken.into()))
+}
+
+impl Family {
+    fn observed(&self, instance_id: &str) -> Observed {
+        Observed {
+            rollout: Rollout::clone(&self.rollout),
+            replica_sets: self.replica_sets.iter().map(|rs| (**rs).clone()).collect(),
+            analysis_runs: self.runs.iter().map(|run| (**run).clone()).collect(),
+            instance_id: instance_id.to_owned(),
+            ..Observed::default()
+        }
+    }
 }
 
 impl Shell {
@@ -170,17 +192,10 @@ impl Shell {
         }
     }
 
-    /// The Rollout, what it owns, and the answers to what the core asks; answers may raise further questions.
-    fn observe(&self, key: &Key, family: &Family) -> Observed {
-        let mut seen = Observed {
-            rollout: Rollout::clone(&family.rollout),
-            replica_sets: family.replica_sets.iter().map(|rs| (**rs).clone()).collect(),
-            analysis_runs: family.runs.iter().map(|run| (**run).clone()).collect(),
-            answers: Answers::default(),
-            instance_id: self.instance_id.clone(),
-        };
+    /// Adds the answers to what the core asks; answers may raise further questions.
+    fn ask(&self, key: &Key, seen: &mut Observed) {
         for _ in 0..limits::SURVEY_ROUNDS_MAX {
-            let mut questions = (self.core.survey)(&seen);
+            let mut questions = (self.core.survey)(seen);
             questions.retain(|question| seen.answers.get(question).is_none());
             if questions.is_empty() {
                 break;
@@ -199,7 +214,6 @@ impl Shell {
         if seen.answers.0.is_empty() {
             self.caches.ask(key, BTreeSet::new());
         }
-        seen
     }
 
     /// Acts, remembers what was written, tells, and says when to look again.
@@ -213,12 +227,15 @@ impl Shell {
         self.memory.wrote(subject, &done.written);
         let (written, planned) = (done.written.len(), plan.actions.len());
         self.watermark.wrote(subject, done.written);
+        let happened = |note: &Note| done.failure.is_none() || note.write.is_some_and(|at| at < written);
+        let (told, untold) = plan.notes.into_iter().partition(happened);
+        self.tell_notes(&involved, told);
         let news = News {
-            notes: plan.notes,
+            notes: untold,
             announcements: plan.announcements,
         };
         if let Some(error) = done.failure {
-            // What a plan tells is about its last write, that of the object's own status.
+            // What is left to tell is about the last write, that of the object's own status.
             let last = plan.actions.pop().filter(|_| written + 1 == planned);
             if let Some(last) = last.filter(|last| error.unsure() && (last.kind, &last.key) == name(subject))
             {
@@ -235,10 +252,14 @@ impl Shell {
         Ok(Next::At(self.clock.instant_of(plan.wake_at.unwrap_or(resync))))
     }
 
-    fn tell(&self, involved: &Involved, news: News) {
-        for note in news.notes {
+    fn tell_notes(&self, involved: &Involved, notes: Vec<Note>) {
+        for note in notes {
             self.events.note(involved, note, &self.clock);
         }
+    }
+
+    fn tell(&self, involved: &Involved, news: News) {
+        self.tell_notes(involved, news.notes);
         for announcement in news.announcements {
             let moment = format!("{:?}", announcement.moment);
             let moment = moment.split('(').next().unwrap_or_default().to_lowercase();

@@ -204,18 +204,22 @@ impl Stores {
         }
     }
 
-    pub fn family(&self, rollout: &Arc<Rollout>, uid: &str) -> Result<Family, Box<Broken>> {
+    pub fn family(&self, rollout: &Arc<Rollout>, uid: &str) -> Family {
         let mut family = Family {
             rollout: Arc::clone(rollout),
             replica_sets: Vec::new(),
             runs: Vec::new(),
+            broken: None,
         };
         for (kind, key) in self.children.get(uid).into_iter().flatten() {
-            match kind {
-                Kind::ReplicaSet => family
-                    .replica_sets
-                    .extend(readable(&self.replica_sets, *kind, key)?),
-                _ => family.runs.extend(readable(&self.runs, *kind, key)?),
+            let added = match kind {
+                Kind::ReplicaSet => {
+                    readable(&self.replica_sets, *kind, key).map(|set| family.replica_sets.extend(set))
+                }
+                _ => readable(&self.runs, *kind, key).map(|run| family.runs.extend(run)),
+            };
+            if let Err(broken) = added {
+                family.broken.get_or_insert(broken);
             }
         }
         let from = Key::new(&rollout.metadata.namespace, "");
@@ -234,7 +238,7 @@ impl Stores {
         family
             .replica_sets
             .sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
-        Ok(family)
+        family
     }
 
     pub fn answer(&self, question: &Question) -> Answer {

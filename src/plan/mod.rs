@@ -33,6 +33,8 @@ pub struct Observed {
     pub analysis_runs: Vec<AnalysisRun>,
     /// What the shell answered to [`rollout::survey`].
     pub answers: Answers,
+    /// An object that the Rollout owns and that cannot be read, for people: nothing is decided then but the way back of an abort.
+    pub unreadable: Option<String>,
     /// The instance id of this controller, copied to the AnalysisRuns it creates. Empty when it has none.
     pub instance_id: String,
 }
@@ -42,7 +44,7 @@ pub struct Observed {
 pub struct Plan {
     /// Writes in the order in which they must happen; the first failure ends the pass. A status write, if any, is last.
     pub actions: Vec<Action>,
-    /// What happened, for Events; published after all actions succeeded.
+    /// What happened, for Events; each is published once the action it is about succeeded, or all of them ([`Note::write`]).
     pub notes: Vec<Note>,
     /// What people are told, for Slack; sent after all actions succeeded.
     pub announcements: Vec<Announcement>,

@@ -13,6 +13,9 @@ pub struct Note {
     pub warning: bool,
     /// True for detail that is logged but not published as an Event (requests to the API server are a budget).
     pub quiet: bool,
+    /// The write that it tells about, as an index into [`crate::plan::Plan::actions`]: told once that write succeeded, whatever comes
+    /// of the later ones. `None`: told when all writes succeeded.
+    pub write: Option<usize>,
 }
 
 impl Note {
@@ -22,6 +25,7 @@ impl Note {
             message: message.into(),
             warning: false,
             quiet: false,
+            write: None,
         }
     }
 
@@ -29,6 +33,15 @@ impl Note {
         Self {
             warning: true,
             ..Self::normal(reason, message)
+        }
+    }
+
+    /// About the write at this index of the plan.
+    #[must_use]
+    pub fn about(self, write: usize) -> Self {
+        Self {
+            write: Some(write),
+            ..self
         }
     }
 

@@ -57,6 +57,15 @@ pub fn abort() -> Patches {
     }
 }
 
+/// Aborts what `seen` shows, and nothing that came after it: a newer spec would take the abort back without a word.
+pub fn abort_seen(seen: &Rollout) -> Patches {
+    let version = &seen.metadata.resource_version;
+    Patches {
+        status: Some(json!({"metadata": {"resourceVersion": version}, "status": {"abort": true}})),
+        spec: None,
+    }
+}
+
 pub fn retry() -> Patches {
     Patches {
         status: Some(json!({"status": {"abort": false}})),

@@ -280,3 +280,21 @@ fn a_canary_of_five_steps_stays_within_its_request_budget() {
         listed()
     );
 }
+
+/// The status holds whole seconds: a pause that began within one must not end early for that.
+#[test]
+fn a_pause_lasts_at_least_its_duration() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {"duration": "10s"}}]}));
+    world.now += TimeDelta::milliseconds(650);
+    let spec = json!({"spec": {"template": template("v2")}});
+    world.patch(Kind::Rollout, "web", &spec, false);
+    let minutes = TimeDelta::minutes(5);
+    world.pass_until(minutes, |world| world.rollout().status.phase == "Paused");
+    let began = world.now;
+    world.pass_until(minutes, |world| {
+        world.rollout().status.pause_conditions.is_empty()
+    });
+    let lasted = world.now - began;
+    let (least, most) = (TimeDelta::seconds(10), TimeDelta::seconds(11));
+    assert!((least..=most).contains(&lasted), "{lasted}");
+}

@@ -82,15 +82,50 @@ hint: start over with serin retry, or go through with serin promote --full";
 #[test]
 fn abort_and_retry_set_the_flag_and_take_it_back() {
     let api = FakeApi::new(Some(rollout(json!({}))));
-    check(&run(&api, "abort web"), 0, "rollout 'web' aborted", "");
+    check(
+        &run(&api, "abort web"),
+        0,
+        "rollout 'web' aborted (revision 2)",
+        "",
+    );
     check(&run(&api, "retry web"), 0, "rollout 'web' retried", "");
     let want = [
-        r#"PATCH web/status {"status":{"abort":true}}"#,
+        r#"PATCH web/status {"metadata":{"resourceVersion":"1"},"status":{"abort":true}}"#,
         r#"PATCH web/status {"status":{"abort":false}}"#,
     ];
     assert_eq!(api.writes(), want);
     api.put(None);
     assert_eq!(run(&api, "abort web").status.code(), Some(7));
+}
+
+/// A new template and an abort in the same moment: whichever comes first, the abort hits the revision that it names.
+#[test]
+fn an_abort_hits_the_newest_revision_although_that_arrives_in_the_same_moment() {
+    let api = FakeApi::new(Some(rollout(json!({}))));
+    let newer = json!({"metadata": {"generation": 5, "annotations": {"rollout.argoproj.io/revision": "3"}},
+        "status": {"observedGeneration": "5"}});
+    api.change_before_the_next_write(newer);
+    check(
+        &run(&api, "abort web"),
+        0,
+        "rollout 'web' aborted (revision 3)",
+        "",
+    );
+    assert_eq!(api.writes().len(), 2, "the first met a conflict");
+}
+
+#[test]
+fn an_abort_waits_until_the_controller_has_seen_the_newest_spec() {
+    let api = FakeApi::new(Some(rollout(json!({"metadata": {"generation": 5}}))));
+    std::thread::scope(|scope| {
+        let aborting = scope.spawn(|| run(&api, "abort web"));
+        api.wait_for_reads(2);
+        assert!(api.writes().is_empty());
+        api.change(json!({"status": {"observedGeneration": "5"}}));
+        let line = "rollout 'web' aborted (revision 2)";
+        check(&aborting.join().unwrap(), 0, line, "");
+    });
+    assert_eq!(api.writes().len(), 1);
 }
 
 #[test]

@@ -42,7 +42,10 @@ struct World {
     /// `METHOD path body` of every write.
     writes: Vec<String>,
     watches: usize,
+    reads: usize,
     no_status_subresource: bool,
+    /// Somebody else's merge patch, just before the next write.
+    before_write: Option<Value>,
 }
 
 struct Shared {
@@ -136,6 +139,11 @@ impl FakeApi {
         self.shared.store(&mut world, Some(rollout));
     }
 
+    /// Merges `patch` into the Rollout just before the next write reaches it.
+    pub fn change_before_the_next_write(&self, patch: Value) {
+        self.world().before_write = Some(patch);
+    }
+
     /// Blocks until this many watches have been opened.
     pub fn wait_for_watches(&self, count: usize) {
         let few = |world: &mut World| world.watches < count;
@@ -146,6 +154,18 @@ impl FakeApi {
             .wait_timeout_while(self.world(), limit, few)
             .unwrap();
         assert!(!late.timed_out(), "no watch was opened");
+    }
+
+    /// Blocks until the Rollout has been read this often.
+    pub fn wait_for_reads(&self, count: usize) {
+        let few = |world: &mut World| world.reads < count;
+        let limit = Duration::from_secs(20);
+        let (_world, late) = self
+            .shared
+            .heard
+            .wait_timeout_while(self.world(), limit, few)
+            .unwrap();
+        assert!(!late.timed_out(), "the rollout was not read");
     }
 
     pub fn writes(&self) -> Vec<String> {
@@ -215,10 +235,22 @@ async fn one(State(shared): State<Arc<Shared>>, Path(path): Path<String>, reques
         return refusal(404, &format!("rollouts.argoproj.io \"{name}\" not found"));
     }
     if parts.method == Method::PATCH {
+        if let Some(change) = world.before_write.take() {
+            let mut rollout = world.rollout.clone().unwrap();
+            merge_apply(&mut rollout, &change);
+            shared.store(&mut world, Some(rollout));
+        }
         let mut rollout = world.rollout.clone().unwrap();
-        merge_apply(&mut rollout, &serde_json::from_slice(&body).unwrap());
+        let patch: Value = serde_json::from_slice(&body).unwrap();
+        let guard = &patch["metadata"]["resourceVersion"];
+        if !guard.is_null() && *guard != rollout["metadata"]["resourceVersion"] {
+            return refusal(409, "the object has been modified");
+        }
+        merge_apply(&mut rollout, &patch);
         shared.store(&mut world, Some(rollout));
     }
+    world.reads += 1;
+    shared.heard.notify_all();
     Json(world.rollout.clone().unwrap()).into_response()
 }
 

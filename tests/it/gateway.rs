@@ -5,7 +5,7 @@ use crate::world::World;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use serin::base::object::Kind;
-use serin::plan::ReplicaSet;
+use serin::plan::{ReplicaSet, Verb};
 
 fn manifest(steps: Value) -> Value {
     json!({"metadata": {"name": "web"}, "spec": {
@@ -242,6 +242,175 @@ fn a_newer_version_in_mid_canary_starts_over() {
         ),
         (0, 2)
     );
+}
+
+fn step(world: &World) -> Option<i32> {
+    world.rollout().status.current_step_index
+}
+
+fn minutes(number: i64) -> TimeDelta {
+    TimeDelta::minutes(number)
+}
+
+fn set_canary_weight(world: &mut World, weight: i64) {
+    let mut spec = world.get(Kind::HttpRoute, "web")["spec"].clone();
+    spec["rules"][0]["backendRefs"][1]["weight"] = json!(weight);
+    world.patch(Kind::HttpRoute, "web", &json!({"spec": spec}), false);
+}
+
+#[test]
+fn a_step_is_complete_only_when_the_route_was_seen_with_its_weight() {
+    let mut world = world(json!([{"setWeight": 20}, {"pause": {}}]));
+    release(&mut world, "v2");
+    for _ in 0..2 {
+        world.pass_until(minutes(5), |world| canary_weight(world) == 20);
+        assert_eq!(step(&world), Some(0), "the write alone completes nothing");
+        set_canary_weight(&mut world, 0);
+    }
+    world.pass_until(minutes(5), |world| canary_weight(world) == 20);
+    settle(&mut world);
+    assert_eq!(step(&world), Some(1));
+}
+
+#[test]
+fn a_version_is_promoted_only_when_the_route_was_seen_with_all_the_traffic() {
+    let mut world = world(json!([{"setWeight": 20}]));
+    release(&mut world, "v2");
+    world.pass_until(minutes(5), |world| canary_weight(world) == 100);
+    let stable = world.hash_of("v1").unwrap();
+    assert_eq!(
+        world.rollout().status.stable_rs,
+        stable,
+        "the write alone promotes nothing"
+    );
+    settle(&mut world);
+    assert_eq!(Some(world.rollout().status.stable_rs), world.hash_of("v2"));
+}
+
+/// One pass writes the route, the next one the status: waiting for the route costs no write.
+#[test]
+fn waiting_for_the_route_costs_one_pass_and_no_write() {
+    let mut world = world(json!([{"setWeight": 20}, {"pause": {}}]));
+    release(&mut world, "v2");
+    world.pass_until(minutes(5), |world| canary_weight(world) == 20);
+    let before = world.writes.len();
+    assert_eq!(world.writes[before - 1].kind, Kind::HttpRoute);
+    settle(&mut world);
+    let after: Vec<_> = world.writes[before..].iter().map(|write| write.verb).collect();
+    assert_eq!(
+        (after, phase(&world).as_str()),
+        (vec![Verb::PatchStatus], "Paused")
+    );
+    let told = |event: &&(String, String)| event.0 == "TrafficWeightUpdated" && event.1.ends_with("to 20");
+    assert_eq!(world.published.iter().filter(told).count(), 1);
+}
+
+/// Whatever a person, a newer version or a rollback does in the middle of a canary: the canary Service changes its version only while
+/// no traffic is led to it.
+#[test]
+fn the_canary_service_changes_hands_only_without_traffic() {
+    let abort =
+        |world: &mut World| world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    let back = |world: &mut World| release(world, "v1");
+    let newer = |world: &mut World| release(world, "v3");
+    let stories: [(&str, &dyn Fn(&mut World)); 3] =
+        [("abort", &abort), ("rollback", &back), ("newer", &newer)];
+    for (name, act) in stories {
+        let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+        release(&mut world, "v2");
+        settle(&mut world);
+        assert_eq!((canary_weight(&world), phase(&world).as_str()), (50, "Paused"));
+        let before = world.writes.len();
+        act(&mut world);
+        settle(&mut world);
+        let kinds: Vec<_> = world.writes[before..].iter().map(|write| write.kind).collect();
+        let first = |wanted: Kind| kinds.iter().position(|kind| *kind == wanted);
+        assert!(
+            first(Kind::HttpRoute) < first(Kind::Service),
+            "{name}: the route first: {kinds:?}"
+        );
+        let canary = world.get(Kind::Service, "web-canary");
+        let tag = if name == "newer" { "v3" } else { "v1" };
+        assert_eq!(
+            canary["spec"]["selector"]["rollouts-pod-template-hash"].as_str(),
+            world.hash_of(tag).as_deref(),
+            "{name}"
+        );
+    }
+}
+
+fn selected(world: &World, service: &str) -> Option<String> {
+    let service = world.get(Kind::Service, service);
+    let hash = &service["spec"]["selector"]["rollouts-pod-template-hash"];
+    hash.as_str().map(str::to_owned)
+}
+
+/// The manifest, the Services, the template: whatever is wrong with a Rollout, an abort does not wait for the mend.
+#[test]
+fn an_abort_leads_back_to_stable_although_the_rollout_is_invalid() {
+    let bad_step = |world: &mut World| {
+        let steps = json!([{"setWeight": 500}]);
+        let spec = json!({"strategy": {"canary": {"steps": steps}}});
+        world.patch(Kind::Rollout, "web", &json!({"spec": spec}), false);
+    };
+    let bad_template = |world: &mut World| {
+        let template = json!({"metadata": {"labels": {"app": "other"}}});
+        world.patch(
+            Kind::Rollout,
+            "web",
+            &json!({"spec": {"template": template}}),
+            false,
+        );
+    };
+    let no_stable_service = |world: &mut World| {
+        world.objects.remove(&(Kind::Service, "web-stable".into()));
+        let looked_at = json!({"metadata": {"annotations": {"looked": "at"}}});
+        world.patch(Kind::Rollout, "web", &looked_at, false);
+    };
+    let wrongs: [(&str, &dyn Fn(&mut World)); 3] = [
+        ("steps", &bad_step),
+        ("template", &bad_template),
+        ("stable Service", &no_stable_service),
+    ];
+    for (name, wrong) in wrongs {
+        let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+        release(&mut world, "v2");
+        settle(&mut world);
+        world.laws.clear();
+        wrong(&mut world);
+        settle(&mut world);
+        assert_eq!(
+            (canary_weight(&world), phase(&world).as_str()),
+            (50, "Degraded"),
+            "{name}"
+        );
+        world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+        settle(&mut world);
+        assert_eq!(canary_weight(&world), 0, "{name}");
+        assert_eq!(selected(&world, "web-canary"), world.hash_of("v1"), "{name}");
+        let status = world.rollout().status;
+        assert!(
+            status.message.starts_with("InvalidSpec: "),
+            "{name}: {}",
+            status.message
+        );
+        assert_eq!(status.canary.weights.unwrap().canary.weight, 0, "{name}");
+        let aborted = world.published.iter().filter(|event| event.0 == "RolloutAborted");
+        assert_eq!(aborted.count(), 1, "{name}");
+    }
+}
+
+/// A route that is gone says nothing about its weights: then the Service leads back.
+#[test]
+fn an_abort_leads_the_canary_service_back_when_the_route_is_gone() {
+    let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+    release(&mut world, "v2");
+    settle(&mut world);
+    world.laws.clear();
+    world.objects.remove(&(Kind::HttpRoute, "web".into()));
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    settle(&mut world);
+    assert_eq!(selected(&world, "web-canary"), world.hash_of("v1"));
 }
 
 #[test]

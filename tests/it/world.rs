@@ -11,7 +11,7 @@ use serin::base::limits;
 use serin::base::names::label;
 use serin::base::object::{Key, Kind};
 use serin::plan::question::Service;
-use serin::plan::{Action, Answer, Guard, Observed, Plan, Question, ReplicaSet, Verb};
+use serin::plan::{Action, Announcement, Answer, Guard, Observed, Plan, Question, ReplicaSet, Verb};
 use std::collections::BTreeMap;
 
 pub const NAMESPACE: &str = "ns";
@@ -29,6 +29,7 @@ pub struct World {
     pub events: Vec<(String, String)>,
     /// Those that become Events of Kubernetes.
     pub published: Vec<(String, String)>,
+    pub announced: Vec<Announcement>,
     status_written: Option<DateTime<Utc>>,
     /// Checked after every write and every change of pods.
     pub laws: Vec<fn(&World)>,
@@ -51,6 +52,7 @@ impl World {
             writes: Vec::new(),
             events: Vec::new(),
             published: Vec::new(),
+            announced: Vec::new(),
             status_written: None,
             patient: false,
             crash: None,
@@ -205,6 +207,9 @@ impl World {
         }
         let wrote = !plan.actions.is_empty();
         let mut written: BTreeMap<(Kind, Key), String> = BTreeMap::new();
+        for note in &plan.notes {
+            assert!(note.write.is_none_or(|at| at < plan.actions.len()), "{note:?}");
+        }
         for action in plan.actions {
             self.check_guard(&action, &written);
             match action.verb {
@@ -233,6 +238,7 @@ impl World {
             }
             self.events.push((note.reason, note.message));
         }
+        self.announced.extend(plan.announcements);
         wrote
     }
 
@@ -286,12 +292,31 @@ impl World {
                 self.now = next;
                 return;
             }
-            self.now = next.max(self.now);
-            self.move_pods();
-            if self.wake_at.is_some_and(|at| at <= self.now) {
-                self.wake_at = None;
-                self.dirty = true;
+            self.go_to(next);
+        }
+    }
+
+    /// Like [`World::run`], but `done` is asked after every single pass.
+    pub fn pass_until(&mut self, limit: TimeDelta, done: impl Fn(&World) -> bool) {
+        let end = self.now + limit;
+        while !done(self) {
+            if std::mem::take(&mut self.dirty) {
+                self.pass();
+                continue;
             }
+            let pods = self.pending.values().min().copied();
+            let next = pods.into_iter().chain(self.wake_at).min();
+            let next = next.filter(|next| *next <= end);
+            self.go_to(next.unwrap_or_else(|| panic!("not reached: {:#?}", self.rollout().status)));
+        }
+    }
+
+    fn go_to(&mut self, next: DateTime<Utc>) {
+        self.now = next.max(self.now);
+        self.move_pods();
+        if self.wake_at.is_some_and(|at| at <= self.now) {
+            self.wake_at = None;
+            self.dirty = true;
         }
     }
 

@@ -7,4 +7,5 @@ mod events;
 mod fake;
 mod passes;
 mod probes;
+mod rescue;
 mod watches;

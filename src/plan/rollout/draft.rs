@@ -10,7 +10,7 @@ use crate::base::json;
 use crate::base::object::{Key, Kind};
 use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 /// See the module's description.
@@ -25,9 +25,10 @@ pub struct Draft<'a> {
     /// Answers with this plan's own changes to Services and routes.
     pub answers: crate::plan::Answers,
     pub new_hash: String,
-    actions: Vec<Action>,
+    writes: Vec<Write>,
     /// Writes before this index happen before traffic moved and take no further changes.
     barrier: usize,
+    /// About the status; those about other writes go with them ([`Draft::tell`]).
     pub notes: Vec<Note>,
     pub wake_at: Option<DateTime<Utc>>,
     pub waiting_for: String,
@@ -35,6 +36,12 @@ pub struct Draft<'a> {
     pub build_failure: Option<String>,
     /// Set when the next pass must see the outcome of a write first.
     pub hop: bool,
+}
+
+/// A write, and what to tell once it succeeded.
+struct Write {
+    action: Action,
+    notes: Vec<Note>,
 }
 
 /// Which ReplicaSet plays which part; indexes into [`Draft::sets`].
@@ -62,7 +69,7 @@ impl<'a> Draft<'a> {
             runs: seen.analysis_runs.clone(),
             answers: seen.answers.clone(),
             new_hash: String::new(),
-            actions: Vec::new(),
+            writes: Vec::new(),
             barrier: 0,
             notes: Vec::new(),
             wake_at: None,
@@ -131,8 +138,14 @@ impl<'a> Draft<'a> {
         !status.stable_rs.is_empty() && status.stable_rs == self.new_hash
     }
 
+    /// Tells about the status that this plan writes.
     pub fn note(&mut self, note: Note) {
         self.notes.push(note);
+    }
+
+    /// Tells about the write at this index, as it was just returned by the function that added it.
+    pub fn tell(&mut self, write: usize, note: Note) {
+        self.writes[write].notes.push(note);
     }
 
     /// Look again at `at`, if nothing changes before.
@@ -140,85 +153,69 @@ impl<'a> Draft<'a> {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 
-    pub fn wake_in(&mut self, delay: TimeDelta) {
-        self.wake(self.now + delay);
-    }
-
-    /// Adds a merge patch of an object that exists; joins the pending write of the same object where order allows.
-    pub fn patch(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
-        let same = |action: &Action| {
-            action.kind == kind && action.key == key && matches!(action.verb, Verb::Create | Verb::Patch)
-        };
-        let pending = self.actions[self.barrier..]
-            .iter()
-            .rposition(same)
-            .map(|at| at + self.barrier);
-        let Some(at) = pending else {
-            self.actions.push(Action {
-                verb: Verb::Patch,
-                kind,
-                key,
-                guard,
-                body: patch,
-            });
-            return;
-        };
-        let overtakes = sizes(&patch) && self.actions[at + 1..].iter().any(|later| sizes(&later.body));
-        if overtakes && self.actions[at].verb == Verb::Patch && sizes(&self.actions[at].body) {
-            self.actions.push(Action {
-                verb: Verb::Patch,
-                kind,
-                key,
-                guard,
-                body: patch,
-            });
-            return;
-        }
-        let mut action = self.actions.remove(at);
-        if action.verb == Verb::Create {
-            json::merge_apply(&mut action.body, &patch);
-        } else {
-            json::merge_patches(&mut action.body, &patch);
-        }
-        // A size must not come true before one that was decided earlier: together they would break the budget.
-        let at = if overtakes { self.actions.len() } else { at };
-        self.actions.insert(at, action);
-    }
-
-    pub fn create(&mut self, kind: Kind, key: Key, body: Value) {
-        self.actions.push(Action {
-            verb: Verb::Create,
+    fn add(&mut self, verb: Verb, kind: Kind, key: Key, guard: Guard, body: Value) -> usize {
+        let action = Action {
+            verb,
             kind,
             key,
-            guard: Guard::Absent,
+            guard,
             body,
+        };
+        self.writes.push(Write {
+            action,
+            notes: Vec::new(),
         });
+        self.writes.len() - 1
+    }
+
+    /// Adds a merge patch of an object that exists; joins the pending write of the same object where order allows. Returns the index
+    /// of the write, which holds until the next one is added.
+    pub fn patch(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
+        let same = |write: &Write| {
+            let action = &write.action;
+            action.kind == kind && action.key == key && matches!(action.verb, Verb::Create | Verb::Patch)
+        };
+        let pending = self.writes[self.barrier..].iter().rposition(same);
+        let Some(at) = pending.map(|at| at + self.barrier) else {
+            return self.add(Verb::Patch, kind, key, guard, patch);
+        };
+        let overtakes = sizes(&patch)
+            && self.writes[at + 1..]
+                .iter()
+                .any(|later| sizes(&later.action.body));
+        let earlier = &self.writes[at].action;
+        if overtakes && earlier.verb == Verb::Patch && sizes(&earlier.body) {
+            return self.add(Verb::Patch, kind, key, guard, patch);
+        }
+        let mut write = self.writes.remove(at);
+        if write.action.verb == Verb::Create {
+            json::merge_apply(&mut write.action.body, &patch);
+        } else {
+            json::merge_patches(&mut write.action.body, &patch);
+        }
+        // A size must not come true before one that was decided earlier: together they would break the budget.
+        let at = if overtakes { self.writes.len() } else { at };
+        self.writes.insert(at, write);
+        at
+    }
+
+    pub fn create(&mut self, kind: Kind, key: Key, body: Value) -> usize {
+        self.add(Verb::Create, kind, key, Guard::Absent, body)
     }
 
     pub fn delete(&mut self, kind: Kind, key: Key, guard: Guard) {
-        self.actions.push(Action {
-            verb: Verb::Delete,
-            kind,
-            key,
-            guard,
-            body: Value::Null,
-        });
+        self.add(Verb::Delete, kind, key, guard, Value::Null);
     }
 
     /// Adds a write that moves traffic: nothing decided later may join a write decided earlier.
-    pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
-        self.actions.push(Action {
-            verb: Verb::Patch,
-            kind,
-            key,
-            guard,
-            body: patch,
-        });
-        self.barrier = self.actions.len();
+    pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
+        let at = self.add(Verb::Patch, kind, key, guard, patch);
+        self.barrier = self.writes.len();
+        at
     }
 
     /// Patches a ReplicaSet in the draft and in the plan. `patch` holds `metadata` and `spec` members only.
-    pub fn patch_set(&mut self, index: usize, patch: &Value) {
+    pub fn patch_set(&mut self, index: usize, patch: &Value) -> usize {
         let set = &mut self.sets[index];
         if let Some(replicas) = json::int(patch, "/spec/replicas") {
             set.replicas_desired = i32::try_from(replicas).unwrap_or(i32::MAX);
@@ -232,15 +229,21 @@ impl<'a> Draft<'a> {
             }
         }
         let (key, guard) = (set.metadata.key(), guard(&set.metadata));
-        self.patch(Kind::ReplicaSet, key, guard, patch.clone());
+        self.patch(Kind::ReplicaSet, key, guard, patch.clone())
     }
 
-    pub fn into_actions(self) -> Vec<Action> {
-        self.actions
+    /// The writes in their order, and what to tell about each.
+    pub fn into_writes(self) -> (Vec<Action>, Vec<Note>) {
+        let (mut actions, mut notes) = (Vec::new(), Vec::new());
+        for (at, write) in self.writes.into_iter().enumerate() {
+            actions.push(write.action);
+            notes.extend(write.notes.into_iter().map(|note| note.about(at)));
+        }
+        (actions, notes)
     }
 
-    pub fn actions_len(&self) -> usize {
-        self.actions.len()
+    pub fn writes_len(&self) -> usize {
+        self.writes.len()
     }
 }
 

@@ -4,6 +4,7 @@ use crate::api::rollout_status::{PauseCondition, RolloutStatus};
 use crate::base::gotime::Time;
 use crate::base::names::{pause, reason};
 use crate::plan::Note;
+use chrono::{DateTime, Utc};
 
 /// What a pass wants of pauses and of the abort latch.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,10 +24,10 @@ impl Intent {
     }
 
     /// Writes abort and pauses into `status`, which still holds those of the pass before.
-    pub fn apply(&self, status: &mut RolloutStatus, now: Time) {
+    pub fn apply(&self, status: &mut RolloutStatus, now: DateTime<Utc>) {
         if self.aborted(status) {
             status.abort = true;
-            status.aborted_at.get_or_insert(now);
+            status.aborted_at.get_or_insert(Time::new(now));
             status.pause_conditions.clear();
             status.controller_pause = false;
             return;
@@ -44,7 +45,8 @@ impl Intent {
         if let Some(added) = self.add_pause.filter(|added| !has_pause(status, added)) {
             status.pause_conditions.push(PauseCondition {
                 reason: added.into(),
-                start_time: now,
+                // Whole seconds are all that a status can hold: cut off, the pause would end early.
+                start_time: Time::ceil(now),
             });
             status.controller_pause = true;
         }

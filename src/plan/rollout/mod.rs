@@ -11,6 +11,7 @@ mod draft;
 mod intent;
 mod pause;
 mod replicas;
+mod retreat;
 mod revision;
 pub mod scale;
 pub mod selector;
@@ -37,15 +38,15 @@ pub fn survey(seen: &Observed) -> Vec<Question> {
     let Some(canary) = seen.rollout.spec.strategy.canary.as_ref() else {
         return Vec::new();
     };
-    if !valid::own(seen).is_empty() {
-        return Vec::new();
-    }
     let mut draft = Draft::new(seen, canary, DateTime::UNIX_EPOCH);
-    revision::identify(&mut draft);
-    let mut questions = services::questions(&draft);
-    questions.extend(traffic::questions(&draft));
-    questions.extend(analysis::questions(&draft));
-    questions.extend(revision::questions(&draft));
+    let mut questions = retreat::questions(&draft);
+    if valid::own(seen).is_empty() {
+        revision::identify(&mut draft);
+        questions.extend(services::questions(&draft));
+        questions.extend(traffic::questions(&draft));
+        questions.extend(analysis::questions(&draft));
+        questions.extend(revision::questions(&draft));
+    }
     questions.retain(|question| seen.answers.get(question).is_none());
     questions
 }
@@ -69,11 +70,14 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
             };
         }
     }
-    if problems.is_empty() {
+    if problems.is_empty() && seen.unreadable.is_none() {
         prepare(&mut draft);
         chain(&mut draft);
         analysis::tidy(&mut draft);
-    } else {
+        return conclude(draft);
+    }
+    retreat::reconcile(&mut draft);
+    if !problems.is_empty() {
         valid::mark(&mut draft, &problems);
     }
     conclude(draft)
@@ -96,10 +100,10 @@ fn chain(draft: &mut Draft) {
             draft.rollout.clone(),
             draft.sets.clone(),
             draft.runs.len(),
-            draft.actions_len(),
+            draft.writes_len(),
         );
         canary::pass(draft);
-        let after = (&draft.rollout, &draft.sets, draft.runs.len(), draft.actions_len());
+        let after = (&draft.rollout, &draft.sets, draft.runs.len(), draft.writes_len());
         if draft.hop || (&before.0, &before.1, before.2, before.3) == after {
             return;
         }
@@ -109,16 +113,14 @@ fn chain(draft: &mut Draft) {
 fn conclude(draft: Draft) -> Plan {
     let announcements = announce::announcements(&draft);
     let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
-    let (minor, same_step) = (
-        is_minor(old, new),
-        old.current_step_index == new.current_step_index,
-    );
+    let minor = is_minor(old, new, draft.hop);
+    let same_step = old.current_step_index == new.current_step_index;
     let mut patch = status_patch(old, new);
-    let (notes, wake_at, waiting_for) = (draft.notes.clone(), draft.wake_at, draft.waiting_for.clone());
+    let (of_status, wake_at, waiting_for) = (draft.notes.clone(), draft.wake_at, draft.waiting_for.clone());
     let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
-    let mut actions = draft.into_actions();
+    let (mut actions, mut notes) = draft.into_writes();
     if minor && same_step && !actions.is_empty() {
-        // The writes bring the next pass soon; counters alone are not worth a write of their own now.
+        // The writes bring the next pass soon; counters, and weights not seen on the route yet, are not worth a write of their own now.
         patch = None;
     }
     let deferrable = actions.is_empty() && patch.is_some() && minor;
@@ -130,6 +132,7 @@ fn conclude(draft: Draft) -> Plan {
             guard,
             body,
         });
+        notes.extend(of_status);
     }
     Plan {
         actions,
@@ -153,8 +156,9 @@ fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
     json::merge_diff(&stored, &encode(new)).map(|patch| json!({"status": patch}))
 }
 
-/// Whether only counters, progress times and step numbers moved: news that can wait a few seconds for company.
-fn is_minor(old: &RolloutStatus, new: &RolloutStatus) -> bool {
+/// Whether only counters, progress times and step numbers moved: news that can wait a few seconds for company. So can weights while
+/// the route is only being written.
+fn is_minor(old: &RolloutStatus, new: &RolloutStatus, route_written: bool) -> bool {
     let mut same = new.clone();
     same.replicas = old.replicas;
     same.updated_replicas = old.updated_replicas;
@@ -163,6 +167,9 @@ fn is_minor(old: &RolloutStatus, new: &RolloutStatus) -> bool {
     same.hpa_replicas = old.hpa_replicas;
     same.message.clone_from(&old.message);
     same.current_step_index = old.current_step_index;
+    if route_written {
+        same.canary.weights.clone_from(&old.canary.weights);
+    }
     let minor = [names::condition::AVAILABLE, names::condition::PROGRESSING];
     let states = |status: &RolloutStatus| {
         let kept = status

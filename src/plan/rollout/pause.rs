@@ -38,7 +38,7 @@ pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
         (None, length) => {
             findings.intent.add_pause = Some(pause::CANARY_STEP);
             if let Some(length) = length {
-                draft.wake_in(length);
+                draft.wake(Time::ceil(draft.now).get() + length);
             }
         }
     }

@@ -140,11 +140,11 @@ fn resize(draft: &mut Draft, index: usize, to: i32) -> bool {
     }
     let set = &draft.sets[index];
     let (name, revision) = (set.name().to_owned(), set.metadata.revision());
-    draft.patch_set(index, &patch);
+    let write = draft.patch_set(index, &patch);
     if from != to {
         let note = Note::scaled(&name, revision, from, to);
         // Sizes in between follow from the steps, which have Events of their own.
-        draft.note(if to == 0 { note } else { note.quietly() });
+        draft.tell(write, if to == 0 { note } else { note.quietly() });
     }
     from != to
 }
@@ -245,8 +245,8 @@ fn resize_old(draft: &mut Draft, index: usize, to: i32) -> bool {
         patch["metadata"]["annotations"][annotation::SCALE_DOWN_DEADLINE] = Value::Null;
     }
     let (name, revision) = (set.name().to_owned(), set.metadata.revision());
-    draft.patch_set(index, &patch);
+    let write = draft.patch_set(index, &patch);
     let note = Note::scaled(&name, revision, from, to);
-    draft.note(if to == 0 { note } else { note.quietly() });
+    draft.tell(write, if to == 0 { note } else { note.quietly() });
     true
 }

@@ -107,14 +107,12 @@ pub fn create(draft: &mut Draft) -> bool {
     }
     let revision = next_revision(draft, None);
     let set = build(draft, revision);
-    draft.create(Kind::ReplicaSet, set.0.metadata.key(), set.1);
-    align_rollout(draft, revision);
+    let write = draft.create(Kind::ReplicaSet, set.0.metadata.key(), set.1);
     let name = set.0.name().to_owned();
+    let message = format!("Created ReplicaSet {name} (revision {revision})");
+    draft.tell(write, Note::normal(reason::NEW_REPLICA_SET, message));
+    align_rollout(draft, revision);
     draft.sets.push(set.0);
-    draft.note(Note::normal(
-        reason::NEW_REPLICA_SET,
-        format!("Created ReplicaSet {name} (revision {revision})"),
-    ));
     let message = format!("Created new replica set \"{name}\"");
     let now = Time::new(draft.now);
     let status = &mut draft.rollout.status;
@@ -259,19 +257,15 @@ fn align_rollout(draft: &mut Draft, revision: i64) {
     }
     let text = revision.to_string();
     let (key, guard) = (draft.key(), guard(&draft.rollout.metadata));
-    draft.patch(
-        Kind::Rollout,
-        key,
-        guard,
-        json!({"metadata": {"annotations": {annotation::REVISION: text}}}),
-    );
+    let patch = json!({"metadata": {"annotations": {annotation::REVISION: text}}});
+    let write = draft.patch(Kind::Rollout, key, guard, patch);
+    let message = format!("Rollout updated to revision {revision}");
+    draft.tell(write, Note::normal(reason::ROLLOUT_UPDATED, message));
     draft
         .rollout
         .metadata
         .annotations
         .insert(annotation::REVISION.into(), text);
-    let message = format!("Rollout updated to revision {revision}");
-    draft.note(Note::normal(reason::ROLLOUT_UPDATED, message));
 }
 
 /// Whether the new version is an older one, recent enough for `rollbackWindow` to skip the steps.

@@ -3,6 +3,7 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
+use crate::plan::rollout::traffic;
 use crate::plan::{Answer, Note, Question, ReplicaSet};
 use serde_json::json;
 
@@ -15,24 +16,24 @@ pub fn questions(draft: &Draft) -> Vec<Question> {
         .collect()
 }
 
-/// Points the stable Service at the stable version and the canary Service at the new one; after an abort both at stable.
+/// Points the stable Service at the stable version and the canary Service at the new one; after an abort both at stable. Behind a
+/// router the canary Service changes hands only while the routes, as they were seen, lead no traffic to it: the weight goes first.
 pub fn reconcile(draft: &mut Draft) {
     let roles = draft.roles();
     let (stable_name, canary_name) = (
         draft.canary.stable_service.clone(),
         draft.canary.canary_service.clone(),
     );
-    switch(draft, &stable_name, roles.stable, false);
-    if !draft.rollout.status.abort || draft.fully_promoted() {
-        switch(draft, &canary_name, roles.new, false);
+    switch(draft, &stable_name, roles.stable);
+    if draft.routed() && traffic::leads_to_canary(draft) {
         return;
     }
-    // With a router the weight has left the canary already or leaves it in this pass.
-    let without_check = draft.routed();
-    switch(draft, &canary_name, roles.stable, without_check);
+    let aborted = draft.rollout.status.abort && !draft.fully_promoted();
+    let to = if aborted { roles.stable } else { roles.new };
+    switch(draft, &canary_name, to);
 }
 
-fn switch(draft: &mut Draft, name: &str, to: Option<usize>, without_check: bool) {
+fn switch(draft: &mut Draft, name: &str, to: Option<usize>) {
     let key = draft.sibling(name);
     let (Some(service), Some(set)) = (draft.answers.service(&key), draft.set(to)) else {
         return;
@@ -40,7 +41,7 @@ fn switch(draft: &mut Draft, name: &str, to: Option<usize>, without_check: bool)
     let from = service.selector.get(label::POD_HASH).cloned().unwrap_or_default();
     let hash = set.hash().to_owned();
     let adopting = service.metadata.annotation(annotation::MANAGED_BY).is_none();
-    if from == hash || !(without_check && set.available > 0 || may_switch(set, adopting)) {
+    if from == hash || !may_switch(set, adopting) {
         return;
     }
     let mut service = service.clone();
@@ -54,13 +55,13 @@ fn switch(draft: &mut Draft, name: &str, to: Option<usize>, without_check: bool)
             .insert(annotation::MANAGED_BY.into(), owner);
     }
     service.selector.insert(label::POD_HASH.into(), hash.clone());
-    draft.move_traffic(Kind::Service, key.clone(), guard(&service.metadata), patch);
+    let write = draft.move_traffic(Kind::Service, key.clone(), guard(&service.metadata), patch);
+    let message = format!("Switched selector for service '{name}' from '{from}' to '{hash}'");
+    draft.tell(write, Note::normal(reason::SWITCH_SERVICE, message));
     draft
         .answers
         .0
         .insert(Question::Service(key), Answer::Service(service));
-    let message = format!("Switched selector for service '{name}' from '{from}' to '{hash}'");
-    draft.note(Note::normal(reason::SWITCH_SERVICE, message));
 }
 
 /// A Service taken over from plain Kubernetes keeps all its pods until the version is complete; later one ready pod is enough.

@@ -2,12 +2,11 @@
 
 use crate::api::phase::controller_phase;
 use crate::api::rollout_status::{BlueGreenStatus, RolloutStatus, RunStatusRef, TrafficWeights};
-use crate::base::gotime::Time;
 use crate::base::names::reason;
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::{self, Intent};
-use crate::plan::rollout::{conditions, scale, sizing, steps};
+use crate::plan::rollout::{conditions, scale, sizing, steps, traffic};
 
 /// What the parts of one pass found out, for the status.
 #[derive(Clone, Debug, Default)]
@@ -42,7 +41,7 @@ pub fn finish(draft: &mut Draft, findings: &Findings) {
         complete_step(draft, &mut status, &mut intent, findings.step_done);
     }
     let abort_message = intent.abort.clone().unwrap_or_default();
-    intent.apply(&mut status, Time::new(draft.now));
+    intent.apply(&mut status, draft.now);
     persist(draft, status, &abort_message);
 }
 
@@ -91,6 +90,10 @@ fn promotion(draft: &Draft, status: &RolloutStatus, intent: &Intent) -> Option<S
         return Some("Initial deploy".into());
     }
     if intent.aborted(status) || !sizing::of(draft, None).ready_or_more(draft.counts(new)) {
+        return None;
+    }
+    if draft.hop {
+        // The route is being written: whether it took the weight shows in the next plan.
         return None;
     }
     if status.promote_full {
@@ -146,7 +149,7 @@ fn complete_step(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Int
     } else if step.set_canary_scale.is_some() {
         reached()
     } else if let Some(weight) = step.set_weight {
-        reached() && weights.is_none_or(|w| w.verified != Some(false) && w.canary.weight == weight)
+        reached() && traffic::seen_with(draft, weight)
     } else if step.analysis.is_some() {
         status
             .canary

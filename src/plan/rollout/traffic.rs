@@ -121,6 +121,39 @@ fn desired(draft: &Draft) -> i32 {
     steps::weight(all, index, draft.weight_max())
 }
 
+/// Whether every route, as it was seen, gives the canary exactly this weight: an earlier write of ours proves nothing, it may have been
+/// undone. Without a router there is nothing to see.
+pub fn seen_with(draft: &Draft, canary: i32) -> bool {
+    let wanted = Weights {
+        canary: canary.into(),
+        stable: (draft.weight_max() - canary).into(),
+    };
+    let carries = |key: &Key| {
+        let route = draft.seen.answers.route(key);
+        route.is_some_and(|route| {
+            gateway_api::weights(route, backends(draft))
+                .iter()
+                .all(|weights| *weights == wanted)
+        })
+    };
+    routes(draft).iter().all(carries)
+}
+
+/// Whether the routes, as they were seen, may lead any traffic to the canary Service. One that cannot be seen may; only after an abort
+/// it does not count, because then the Service is the one way left to send its traffic to stable.
+pub fn leads_to_canary(draft: &Draft) -> bool {
+    let unseen = !draft.rollout.status.abort;
+    let leads = |key: &Key| {
+        let route = draft.seen.answers.route(key);
+        route.map_or(unseen, |route| {
+            gateway_api::weights(route, backends(draft))
+                .iter()
+                .any(|weights| weights.canary > 0)
+        })
+    };
+    routes(draft).iter().any(leads)
+}
+
 /// The canary Service must already lead to the new pods, or its weight would be served by other ones.
 fn canary_service_selects_new(draft: &Draft) -> bool {
     let service = seen_service(draft, &draft.canary.canary_service);
@@ -135,21 +168,19 @@ fn selected(service: &Service) -> &str {
     service.selector.get(label::POD_HASH).map_or("", String::as_str)
 }
 
-/// Stable must be able to carry its share. When traffic flees from an aborted canary, stable may lack what `maxUnavailable` allows.
+/// Stable must be able to carry its share. An abort is an emergency: whatever stable has takes the traffic, as under Argo Rollouts.
 fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
     let Some(stable) = draft.set(draft.roles().stable) else {
         return false;
     };
-    let sizing = sizing::of(draft, None);
+    if draft.rollout.status.abort {
+        return stable.available > 0;
+    }
     let share = i64::from(draft.weight_max() - canary_weight) * i64::from(draft.replicas());
     let needed = i32::try_from(share / i64::from(draft.weight_max().max(1))).unwrap_or(i32::MAX);
-    let available = stable.available;
-    if draft.rollout.status.abort {
-        let (_, unavailable) = sizing.budget();
-        return available > 0 && available >= needed - unavailable.max(1);
-    }
+    let sizing = sizing::of(draft, None);
     let counts = draft.roles().stable.map(|index| draft.counts(index));
-    available >= needed || (sizing.threshold.is_some() && sizing.ready(counts, needed))
+    stable.available >= needed || (sizing.threshold.is_some() && sizing.ready(counts, needed))
 }
 
 /// The weight that pods with this hash may receive right now, by the routes and Services as they were seen. All of it when a route

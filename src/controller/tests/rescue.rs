@@ -1,0 +1,147 @@
+//! What is still done and told when a part of a pass fails.
+
+use super::fake::{FakeApi, Reply, Told, put, rollout_json, shell, stamped, status};
+use crate::api::rollout::Rollout;
+use crate::base::object::{Key, Kind};
+use crate::controller::caches::Kick;
+use crate::controller::pass::{Core, pass};
+use crate::controller::queue::Next;
+use crate::plan::{Action, Guard, Note, Observed, Plan, ReplicaSet, Verb};
+use chrono::{DateTime, Utc};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+fn web() -> Kick {
+    Kick::Rollout(Key::new("shop", "web"))
+}
+
+fn core(plan: fn(&Observed, DateTime<Utc>) -> Plan) -> Core {
+    Core {
+        plan,
+        survey: |_| Vec::new(),
+        ..Core::default()
+    }
+}
+
+/// Runs `passes` passes over a Rollout with this plan, and returns the reasons of the Events.
+async fn events(api: &FakeApi, plan: fn(&Observed, DateTime<Utc>) -> Plan, passes: usize) -> Vec<String> {
+    let (shell, publisher) = shell(api, core(plan), &Told::default());
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout_json("web", 7));
+    let stop = CancellationToken::new();
+    let publishing = tokio::spawn(publisher.run(stop.clone()));
+    for _ in 0..passes {
+        pass(Arc::clone(&shell), web()).await;
+        let child = api
+            .asked()
+            .into_iter()
+            .find(|asked| asked.line.ends_with("/replicasets"));
+        if let Some(child) = child {
+            put::<ReplicaSet>(&shell.caches, Kind::ReplicaSet, stamped(&child.body, 200));
+        }
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+    stop.cancel();
+    publishing.await.unwrap();
+    let asked = api.asked().into_iter();
+    let events = asked.filter(|asked| asked.line.ends_with("/events"));
+    events
+        .map(|event| event.body["reason"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+fn write(verb: Verb, kind: Kind, name: &str, guard: Guard, body: Value) -> Action {
+    Action {
+        verb,
+        kind,
+        key: Key::new("shop", name),
+        guard,
+        body,
+    }
+}
+
+/// Creates a child when there is none, and writes a status; each is told.
+fn creates_and_counts(seen: &Observed, _: DateTime<Utc>) -> Plan {
+    let owner = json!([{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web", "uid": "uid-web",
+        "controller": true}]);
+    let body = json!({"metadata": {"namespace": "shop", "name": "web-1", "ownerReferences": owner,
+        "labels": {"rollouts-pod-template-hash": "1"}}});
+    let meta = &seen.rollout.metadata;
+    let guard = Guard::Seen {
+        uid: meta.uid.clone(),
+        resource_version: meta.resource_version.clone(),
+    };
+    let mut plan = Plan::default();
+    if seen.replica_sets.is_empty() {
+        plan.actions.push(write(
+            Verb::Create,
+            Kind::ReplicaSet,
+            "web-1",
+            Guard::Absent,
+            body,
+        ));
+        plan.notes.push(Note::normal("Created", "the child").about(0));
+    }
+    let patch = json!({"status": {"phase": "Progressing"}});
+    plan.actions
+        .push(write(Verb::PatchStatus, Kind::Rollout, "web", guard, patch));
+    plan.notes.push(Note::normal("Counted", "the children"));
+    plan
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_write_did_is_told_once_although_a_later_write_failed() {
+    let (mut refused, mut version) = (false, 100);
+    let api = FakeApi::new(move |asked| {
+        if asked.line.ends_with("/status") && !std::mem::replace(&mut refused, true) {
+            return status(409, "Conflict", "modified");
+        }
+        version += 1;
+        Reply::Answer((200, None, stamped(&asked.body, version)))
+    });
+    assert_eq!(events(&api, creates_and_counts, 2).await, ["Created", "Counted"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_failed_write_would_have_done_is_not_told() {
+    let api = FakeApi::new(|asked| match asked.line.ends_with("/replicasets") {
+        true => status(500, "InternalError", "later"),
+        false => Reply::Answer((200, None, stamped(&asked.body, 1))),
+    });
+    assert_eq!(events(&api, creates_and_counts, 1).await, Vec::<String>::new());
+}
+
+/// Looks whether a child cannot be read.
+fn writes_what_it_may(seen: &Observed, _: DateTime<Utc>) -> Plan {
+    let message = seen.unreadable.as_ref().unwrap();
+    assert!(message.starts_with("metadata: "), "{message}");
+    let patch = json!({"spec": {"selector": {"version": "stable"}}});
+    let guard = Guard::Seen {
+        uid: "uid-svc".into(),
+        resource_version: "1".into(),
+    };
+    Plan {
+        actions: vec![write(Verb::Patch, Kind::Service, "web-canary", guard, patch)],
+        ..Plan::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_abort_does_not_wait_for_a_child_that_cannot_be_read() {
+    let api = FakeApi::yes();
+    let (shell, _) = shell(&api, core(writes_what_it_may), &Told::default());
+    let mut broken = json!({"metadata": {"namespace": "shop", "name": "web-1", "uid": "u1", "resourceVersion": "9",
+        "ownerReferences": [{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web", "uid": "uid-web",
+        "controller": true}]}});
+    broken["metadata"]["labels"]["rollouts-pod-template-hash"] = json!(1);
+    put::<ReplicaSet>(&shell.caches, Kind::ReplicaSet, broken);
+    let mut rollout = rollout_json("web", 7);
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout.clone());
+    assert_eq!(pass(Arc::clone(&shell), web()).await, Next::OnChange);
+    assert!(api.asked().is_empty(), "nothing is decided without it");
+    rollout["metadata"]["resourceVersion"] = json!("8");
+    rollout["status"]["abort"] = json!(true);
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout);
+    assert_eq!(pass(Arc::clone(&shell), web()).await, Next::OnChange);
+    assert_eq!(api.lines(), ["PATCH /api/v1/namespaces/shop/services/web-canary"]);
+}
