@@ -15,7 +15,7 @@ use crate::simulate::fault::Fault;
 use crate::simulate::gate::{Faults, Turns, Turnstile, lock};
 use crate::simulate::laws::{Broken, Laws};
 use crate::simulate::people::Hand;
-use crate::simulate::prometheus::Prometheus;
+use crate::simulate::prometheus::{self, Prometheus};
 use crate::simulate::slack::Slack;
 use crate::simulate::stage::{Stage, State, Tally};
 use crate::simulate::traffic::Load;
@@ -31,8 +31,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How often Prometheus scrapes.
-const SCRAPE: Duration = Duration::from_secs(5);
 /// How often faults that do nothing by themselves are asked again.
 const IDLE: Duration = Duration::from_secs(3_600);
 /// The Slack token of the world: a secret like any other, which must show up nowhere.
@@ -49,6 +47,8 @@ pub struct Setup {
     pub objects: Vec<Value>,
     pub loads: Vec<Load>,
     pub answers: Vec<Override>,
+    /// Files of recording rules.
+    pub rules: Vec<String>,
     pub faults: Vec<Box<dyn Fault>>,
     /// How the cluster's own controllers and nodes work; none for a cluster without any.
     pub models: Option<models::Settings>,
@@ -65,6 +65,7 @@ impl Setup {
             objects: Vec::new(),
             loads: Vec::new(),
             answers: Vec::new(),
+            rules: Vec::new(),
             faults: Vec::new(),
             models: Some(models::Settings::default()),
             laws: None,
@@ -167,7 +168,7 @@ impl World {
         }
         let state = State {
             traffic,
-            prometheus: Prometheus::default(),
+            prometheus: prometheus(setup.rules, clock.now()),
             transcript: Transcript::new(setup.keep),
             laws: setup.laws,
             broken: Vec::new(),
@@ -311,18 +312,27 @@ impl World {
 /// Prometheus scrapes, for as long as the world stands.
 async fn scrapes(hand: Hand) {
     loop {
-        sleep(SCRAPE).await;
+        let due = hand.stage.state().prometheus.due() - hand.stage.now();
+        sleep(due.to_std().unwrap_or_default()).await;
         {
             let world = hand.cluster.world();
             hand.stage.flow(&world.store, &[]);
         }
-        let now = hand.stage.now();
         let mut state = hand.stage.state();
         let State {
             traffic, prometheus, ..
         } = &mut *state;
-        prometheus.scrape(traffic, now);
+        prometheus.tick(traffic);
     }
+}
+
+fn prometheus(rules: Vec<String>, now: DateTime<Utc>) -> Prometheus {
+    let mut prometheus = Prometheus::new(prometheus::Settings::default(), now);
+    for text in rules {
+        let added = prometheus.add_rules(&text, now);
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
+    prometheus
 }
 
 fn act_now(hand: &Hand, faults: &Faults, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
