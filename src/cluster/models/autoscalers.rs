@@ -12,7 +12,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use super::pods::status::set_condition;
-use super::{Models, Task, reading, writes};
+use super::{Models, Task, reading};
 use crate::cluster::catalog::Resource;
 use crate::cluster::request::{Call, Query, Verb};
 use crate::cluster::store::Key;
@@ -32,11 +32,14 @@ pub struct Memory {
     looks: u64,
 }
 
-/// The conditions of one look.
+/// A condition: type, whether it holds, reason, message.
+type Told = (&'static str, bool, &'static str, String);
+
+/// What came of one look.
 struct Outcome {
     current: i64,
     desired: i64,
-    conditions: Vec<(&'static str, bool, &'static str, String)>,
+    conditions: Vec<Told>,
     measured: Option<Value>,
     scaled: bool,
 }
@@ -68,7 +71,7 @@ impl Models {
         memory.looks += 1;
         let outcome = self.look(world, key, &scaler, &mut memory, now);
         self.autoscalers.insert(key.clone(), memory);
-        writes::status(world, key, status(&scaler, outcome, now));
+        self.write_status(world, key, status(&scaler, outcome, now));
     }
 
     fn look(
@@ -81,22 +84,14 @@ impl Models {
     ) -> Outcome {
         let spec = &scaler["spec"];
         let Some(target) = Target::find(world, &key.namespace, &spec["scaleTargetRef"]) else {
-            let why = "the HPA controller was unable to get the target's current scale".to_owned();
-            return Outcome::stays(0, vec![("AbleToScale", false, "FailedGetScale", why)]);
+            let why = "the HPA controller was unable to get the target's current scale";
+            return Outcome::stays(0, told("AbleToScale", false, "FailedGetScale", why));
         };
         let current = target.replicas;
-        let (min, max) = (
-            spec["minReplicas"].as_i64().unwrap_or(1),
-            spec["maxReplicas"].as_i64().unwrap_or(1),
-        );
-        let able = |why: &'static str, text: &str| ("AbleToScale", true, why, text.to_owned());
-        let ready = able(
-            "SucceededGetScale",
-            "the HPA controller was able to get the target's current scale",
-        );
+        let (min, max) = bounds(spec);
         if current == 0 && min != 0 {
-            let why = "scaling is disabled since the replica count of the target is zero".to_owned();
-            return Outcome::stays(0, vec![ready, ("ScalingActive", false, "ScalingDisabled", why)]);
+            let why = "scaling is disabled since the replica count of the target is zero";
+            return Outcome::stays(0, told("ScalingActive", false, "ScalingDisabled", why));
         }
         if memory.wishes.is_empty() {
             memory.wishes.push((now, current));
@@ -109,39 +104,33 @@ impl Models {
             min
         } else {
             let Some(value) = measured else {
-                let why = "the HPA was unable to compute the replica count: no metrics returned".to_owned();
+                let why = "the HPA was unable to compute the replica count: no metrics returned";
                 return Outcome::stays(
                     current,
-                    vec![ready, ("ScalingActive", false, "FailedGetResourceMetric", why)],
+                    told("ScalingActive", false, "FailedGetResourceMetric", why),
                 );
             };
-            let why = "the HPA was able to successfully calculate a replica count".to_owned();
-            conditions.push(("ScalingActive", true, "ValidMetricFound", why));
-            let raw = wish(current, value, aim(spec));
-            memory.decide(spec, current, raw, now, &mut conditions)
+            let why = "the HPA was able to successfully calculate a replica count";
+            conditions.push(told("ScalingActive", true, "ValidMetricFound", why));
+            memory.decide(
+                spec,
+                current,
+                wish(current, value, aim(spec)),
+                now,
+                &mut conditions,
+            )
         };
         let desired = self.flapped(memory, desired, min, max);
         let scaled = desired != current && target.scale_to(world, desired);
         if scaled {
             memory.steps.push((now, desired - current));
         }
-        conditions.push(if desired == current {
-            able("ReadyForNewScale", "recommended size matches current size")
-        } else if scaled {
-            able(
-                "SucceededRescale",
-                &format!("the HPA controller was able to update the target scale to {desired}"),
-            )
-        } else {
-            let why = "the HPA controller was unable to update the target scale".to_owned();
-            ("AbleToScale", false, "FailedUpdateScale", why)
-        });
-        let measured = measured.and_then(|value| shown(spec, value));
+        conditions.push(able(current, desired, scaled));
         Outcome {
             current,
             desired,
             conditions,
-            measured,
+            measured: measured.and_then(|value| shown(spec, value)),
             scaled,
         }
     }
@@ -157,15 +146,38 @@ impl Models {
 }
 
 impl Outcome {
-    fn stays(current: i64, conditions: Vec<(&'static str, bool, &'static str, String)>) -> Self {
+    fn stays(current: i64, why: Told) -> Self {
         Self {
             current,
             desired: current,
-            conditions,
+            conditions: vec![why],
             measured: None,
             scaled: false,
         }
     }
+}
+
+fn told(kind: &'static str, holds: bool, reason: &'static str, message: impl Into<String>) -> Told {
+    (kind, holds, reason, message.into())
+}
+
+fn able(current: i64, desired: i64, scaled: bool) -> Told {
+    if desired == current {
+        let why = "recommended size matches current size";
+        return told("AbleToScale", true, "ReadyForNewScale", why);
+    }
+    if scaled {
+        let why = format!("the HPA controller was able to update the target scale to {desired}");
+        return told("AbleToScale", true, "SucceededRescale", why);
+    }
+    let why = "the HPA controller was unable to update the target scale";
+    told("AbleToScale", false, "FailedUpdateScale", why)
+}
+
+/// The least and the most replicas.
+fn bounds(spec: &Value) -> (i64, i64) {
+    let least = spec["minReplicas"].as_i64().unwrap_or(1);
+    (least, spec["maxReplicas"].as_i64().unwrap_or(1))
 }
 
 /// The object that is scaled, as its scale subresource shows it.
@@ -268,7 +280,7 @@ impl Memory {
         current: i64,
         raw: i64,
         now: DateTime<Utc>,
-        conditions: &mut Vec<(&'static str, bool, &'static str, String)>,
+        conditions: &mut Vec<Told>,
     ) -> i64 {
         let (up, down) = (&spec["behavior"]["scaleUp"], &spec["behavior"]["scaleDown"]);
         let window = |rules: &Value, default| {
@@ -291,10 +303,7 @@ impl Memory {
         } else {
             current.min(highest)
         };
-        let (min, max) = (
-            spec["minReplicas"].as_i64().unwrap_or(1),
-            spec["maxReplicas"].as_i64().unwrap_or(1),
-        );
+        let (min, max) = bounds(spec);
         let (limit_up, limit_down) = (
             self.limit(up, current, true, now),
             self.limit(down, current, false, now),

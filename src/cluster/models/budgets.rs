@@ -9,7 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
 use super::pods::status::set_condition;
-use super::{Models, Task, ids, reading, writes};
+use super::{Models, Task, ids, reading};
 use crate::cluster::select::label_selector_matches;
 use crate::cluster::store::Key;
 use crate::cluster::world::World;
@@ -70,7 +70,7 @@ impl Models {
         let known = reading::condition(&budget, "DisruptionAllowed");
         let condition = condition(known, allowed > 0, &budget["metadata"]["generation"], now);
         set_condition(&mut status, &condition);
-        writes::status(world, key, status);
+        self.write_status(world, key, status);
     }
 
     /// How many pods there should be, and how many of them must be healthy.

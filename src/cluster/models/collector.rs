@@ -28,6 +28,10 @@ fn holds(object: &Value, finalizer: &str) -> bool {
         .any(|one| one == finalizer)
 }
 
+fn references(object: Option<&Value>) -> Option<&Value> {
+    object.map(|object| &object["metadata"]["ownerReferences"])
+}
+
 fn waits(object: &Value) -> bool {
     reading::deleting(object) && holds(object, FOREGROUND)
 }
@@ -42,25 +46,23 @@ impl Models {
         after: Option<&Value>,
         now: DateTime<Utc>,
     ) {
-        let owners =
-            |object: Option<&Value>| object.map(|object| object["metadata"]["ownerReferences"].clone());
         let replaced = after.is_none() || after.map(reading::uid) != before.map(reading::uid);
         if let Some(old) = before.filter(|_| replaced) {
             self.collect_children(reading::uid(old), now);
         }
         if let Some(old) = before
-            && owners(before) != owners(after)
+            && references(before) != references(after)
         {
             self.wake_waiting(world, old, now);
         }
         let Some(object) = after else { return };
         let ends = reading::deleting(object) && (holds(object, ORPHAN) || holds(object, FOREGROUND));
-        let had_ended = before.is_some_and(|old| reading::deleting(old));
+        let had_ended = before.is_some_and(reading::deleting);
         if ends && !had_ended {
             self.later(Task::Collect(key.clone()), self.settings.collector, now);
             self.collect_children(reading::uid(object), now);
         }
-        let fresh = replaced || owners(before) != owners(after);
+        let fresh = replaced || references(before) != references(after);
         if fresh && self.has_doubtful_owner(world, key, object) {
             self.later(Task::Collect(key.clone()), self.settings.collector, now);
         }
@@ -95,6 +97,10 @@ impl Models {
             let served = world.catalog.by_kind(text("apiVersion"), text("kind")).is_some();
             return if served { Owner::Absent } else { Owner::Solid };
         };
+        if namespace.is_empty() && !key.namespace.is_empty() {
+            // What belongs to no namespace cannot be owned from inside one: a mistake, not an absent owner.
+            return Owner::Solid;
+        }
         let elsewhere = !key.namespace.is_empty() && key.namespace != namespace;
         let kind = world
             .catalog

@@ -66,8 +66,12 @@ impl Models {
         count(&mut status, &tally);
         if let Some((good, reason, message)) = verdict {
             conclude(&mut status, good, &reason, &message, over, now);
+            if over {
+                // Its time to live begins.
+                self.agenda.add(Task::Job(key.clone()), now);
+            }
         }
-        writes::status(world, key, status);
+        self.write_status(world, key, status);
     }
 
     fn tally(&self, world: &World, job: &Value) -> Tally {

@@ -87,6 +87,8 @@ pub struct Models {
     /// Namespaces that are being deleted.
     closing: BTreeSet<String>,
     autoscalers: BTreeMap<Key, autoscalers::Memory>,
+    /// The version of the last status that a model wrote.
+    quiet: Option<u64>,
 }
 
 impl Models {
@@ -105,6 +107,7 @@ impl Models {
             lost_nodes: BTreeSet::new(),
             closing: BTreeSet::new(),
             autoscalers: BTreeMap::new(),
+            quiet: None,
         }
     }
 
@@ -175,6 +178,8 @@ impl Models {
         let store = &world.store;
         self.tended
             .retain(|key, tended| store.get(key).is_some_and(|pod| reading::uid(pod) == tended.uid));
+        // Versions may come again after time was turned back.
+        self.quiet = None;
         self.requeue(world, now);
     }
 
@@ -183,7 +188,10 @@ impl Models {
         for (key, object) in world.store.all() {
             self.enqueue_collector(world, key, None, Some(object), now);
             self.enqueue_namespace(key, Some(object), now);
-            self.enqueue(world, key, None, Some(object), now);
+            self.enqueue(key, None, Some(object), now);
+            if *key.resource == **ids::pods() {
+                self.enqueue_owner(world, key, Some(object), now);
+            }
         }
     }
 
@@ -213,36 +221,33 @@ impl Models {
         }
         self.enqueue_collector(world, key, before, after, now);
         self.enqueue_namespace(key, after, now);
-        let known = self.tended.get(key);
-        if known.is_some_and(|tended| tended.written == version) {
-            // The kubelet itself needs not hear of it.
+        let quiet = self.quiet == Some(version);
+        if !quiet {
+            self.enqueue(key, before, after, now);
+        }
+        if pod && !reading::stands_as_before(before, after) {
+            self.enqueue_owner(world, key, before, now);
             self.enqueue_owner(world, key, after, now);
-        } else {
-            self.enqueue(world, key, before, after, now);
+        }
+    }
+
+    /// Writes a status. Whoever wrote it needs not hear of it.
+    fn write_status(&mut self, world: &mut World, key: &Key, status: Value) {
+        if writes::status(world, key, status) {
+            self.quiet = Some(world.store.version());
         }
     }
 
     /// Puts on the agenda what a change of this object asks for.
-    fn enqueue(
-        &mut self,
-        world: &World,
-        key: &Key,
-        before: Option<&Value>,
-        after: Option<&Value>,
-        now: DateTime<Utc>,
-    ) {
+    fn enqueue(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>, now: DateTime<Utc>) {
         match &*key.resource {
-            "pods" => {
-                self.enqueue_pod(key, after, now);
-                self.enqueue_owner(world, key, before, now);
-                self.enqueue_owner(world, key, after, now);
-            }
+            "pods" => self.enqueue_pod(key, after, now),
             "replicasets.apps" => self.later(Task::ReplicaSet(key.clone()), self.settings.replica_sets, now),
             "services" | "endpointslices.discovery.k8s.io" => self.enqueue_service(key, before, after, now),
             "jobs.batch" => self.later(Task::Job(key.clone()), self.settings.jobs, now),
             "horizontalpodautoscalers.autoscaling" => self.enqueue_autoscaler(key, after, now),
             "poddisruptionbudgets.policy" => {
-                self.later(Task::Budget(key.clone()), self.settings.budgets, now)
+                self.later(Task::Budget(key.clone()), self.settings.budgets, now);
             }
             _ => {}
         }
