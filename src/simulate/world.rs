@@ -10,6 +10,8 @@ use crate::cluster::models;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, world::World as ClusterWorld};
 use crate::controller::options::Options;
+use crate::controller::pass::Core;
+use crate::controller::probe::Provider as Measures;
 use crate::simulate::crew::{Crew, NAMESPACE, Surroundings};
 use crate::simulate::fault::Fault;
 use crate::simulate::gate::{Faults, Turns, Turnstile, lock};
@@ -54,6 +56,9 @@ pub struct Setup {
     pub models: Option<models::Settings>,
     pub laws: Option<Laws>,
     pub keep: Keep,
+    /// What decides, and what reads metrics: a test may plant bugs in either.
+    pub core: Core,
+    pub measures: Measures,
 }
 
 impl Setup {
@@ -70,6 +75,8 @@ impl Setup {
             models: Some(models::Settings::default()),
             laws: None,
             keep: Keep::Last(400),
+            core: Core::default(),
+            measures: Measures::default(),
         }
     }
 }
@@ -193,6 +200,8 @@ impl World {
             faults: Arc::clone(&faults),
             slack,
             options: options(setup.replicas),
+            core: setup.core,
+            measures: setup.measures,
         };
         let crew = Crew::new(around, Seed::new(seed.next_u64()));
         cluster.set_gate(Arc::new(Turnstile {
