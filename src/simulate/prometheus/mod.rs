@@ -173,6 +173,12 @@ impl Prometheus {
         self.series.append(id, at.timestamp_millis(), value);
     }
 
+    /// Says that a series is gone since `at`, as a scrape does that no longer finds it.
+    pub fn end(&mut self, labels: &Labels, at: DateTime<Utc>) {
+        let id = self.series.id(labels);
+        self.series.end(id, at.timestamp_millis());
+    }
+
     /// The answer to `/api/v1/query`: HTTP status and body.
     pub fn instant(&self, query: &str, at: DateTime<Utc>) -> Answer {
         let now = at.timestamp_millis();
