@@ -125,6 +125,11 @@ impl Prometheus {
     /// Whether it runs at all. While it does not, nothing is scraped, and what happens is not known afterwards either; it is the
     /// caller's part not to ask.
     pub fn set_running(&mut self, running: bool) {
+        if running && !self.running {
+            // One that starts does not know which series it had, so it does not end those that are gone by now.
+            self.targets = Targets::default();
+            self.rules.iter_mut().for_each(rules::Group::forget);
+        }
         self.running = running;
     }
 
