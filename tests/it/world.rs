@@ -31,6 +31,8 @@ pub struct World {
     pub published: Vec<(String, String)>,
     pub announced: Vec<Announcement>,
     status_written: Option<DateTime<Utc>>,
+    /// The API server takes every write but those of statuses.
+    pub refuse_statuses: bool,
     /// Checked after every write and every change of pods.
     pub laws: Vec<fn(&World)>,
     /// Whether statuses that only count pods wait for company, as in the shell.
@@ -57,6 +59,7 @@ impl World {
             patient: false,
             crash: None,
             away_until: None,
+            refuse_statuses: false,
             laws: Vec::new(),
         }
     }
@@ -211,6 +214,11 @@ impl World {
             assert!(note.write.is_none_or(|at| at < plan.actions.len()), "{note:?}");
         }
         for action in plan.actions {
+            if action.verb == Verb::PatchStatus && self.refuse_statuses {
+                // Tried again a little later; whatever is about this write is not told.
+                self.wake_at = Some(self.now + TimeDelta::seconds(1));
+                return true;
+            }
             self.check_guard(&action, &written);
             match action.verb {
                 Verb::Create => self.put(action.kind, action.body.clone()),

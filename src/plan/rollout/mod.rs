@@ -8,6 +8,7 @@ mod announce;
 mod canary;
 mod conditions;
 mod draft;
+mod duration;
 mod intent;
 mod pause;
 mod replicas;
