@@ -7,7 +7,7 @@ use crate::api::rollout::Rollout;
 use crate::base::object::{Key, Kind};
 use crate::controller::cached::Seen;
 use crate::controller::stores::{Stored, Stores, kind_of, older};
-use crate::plan::{Answer, Question, ReplicaSet};
+use crate::plan::{Answer, Question, ReplicaSet, Service};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
@@ -42,6 +42,7 @@ pub struct Family {
     pub rollout: Arc<Rollout>,
     pub replica_sets: Vec<Arc<ReplicaSet>>,
     pub runs: Vec<Arc<AnalysisRun>>,
+    pub managed: Vec<Service>,
     /// One that cannot be decoded, and so is missing above: deciding without it could create it twice.
     pub broken: Option<Box<Broken>>,
 }
@@ -189,6 +190,11 @@ impl Caches {
             Ok(rollout) => Ok(stores.family(rollout, &cached.uid)),
             Err(message) => Err(cached.broken(Kind::Rollout, key, message)),
         })
+    }
+
+    /// The Services that say that this Rollout manages their selector, whether it exists or not.
+    pub fn managed_by(&self, rollout: &Key) -> Vec<Service> {
+        self.read().managed_by(rollout)
     }
 
     pub fn run(&self, key: &Key) -> Option<Result<Arc<AnalysisRun>, Box<Broken>>> {

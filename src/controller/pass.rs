@@ -131,7 +131,7 @@ pub async fn pass(shell: Arc<Shell>, subject: Kick) -> Next {
 async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     let subject = Kick::Rollout(key.clone());
     let mut family = match shell.caches.family(key) {
-        None => return Ok(Next::Forget),
+        None => return farewell(shell, key).await,
         Some(Err(broken)) => return Err(broken.into()),
         Some(Ok(family)) => family,
     };
@@ -165,12 +165,34 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     broken.map_or(Ok(next), |broken| Err(broken.into()))
 }
 
+/// A Rollout that the caches do not hold: it is gone, or in the care of another controller. Only the first lets its Services go.
+async fn farewell(shell: &Shell, key: &Key) -> Result<Next, Failed> {
+    let subject = Kick::Rollout(key.clone());
+    if let Some(next) = shell.wait_for_caches(&subject) {
+        return Ok(next);
+    }
+    let managed = shell.caches.managed_by(key);
+    if managed.is_empty() || shell.actor.exists(Kind::Rollout, key).await != Some(false) {
+        return Ok(Next::Forget);
+    }
+    let involved = Involved {
+        kind: Kind::Service,
+        key: managed[0].metadata.key(),
+        uid: managed[0].metadata.uid.clone(),
+        version: managed[0].metadata.resource_version.clone(),
+    };
+    let plan = rollout::farewell(&managed);
+    shell.carry_out(&subject, involved, plan).await?;
+    Ok(Next::Forget)
+}
+
 impl Family {
     fn observed(&self, instance_id: &str) -> Observed {
         Observed {
             rollout: Rollout::clone(&self.rollout),
             replica_sets: self.replica_sets.iter().map(|rs| (**rs).clone()).collect(),
             analysis_runs: self.runs.iter().map(|run| (**run).clone()).collect(),
+            managed: self.managed.clone(),
             instance_id: instance_id.to_owned(),
             ..Observed::default()
         }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use serin::api::rollout::Rollout;
 use serin::base::json::merge_apply;
 use serin::base::limits;
-use serin::base::names::label;
+use serin::base::names::{annotation, label};
 use serin::base::object::{Key, Kind};
 use serin::plan::question::Service;
 use serin::plan::{Action, Announcement, Answer, Guard, Observed, Plan, Question, ReplicaSet, Verb};
@@ -145,6 +145,7 @@ impl World {
             analysis_runs: runs
                 .map(|(_, run)| serde_json::from_value(run.clone()).unwrap())
                 .collect(),
+            managed: self.managed(),
             ..Observed::default()
         };
         for _ in 0..8 {
@@ -158,6 +159,19 @@ impl World {
             }
         }
         seen
+    }
+
+    fn managed(&self) -> Vec<Service> {
+        let keys = self.objects.keys().filter(|(kind, _)| *kind == Kind::Service);
+        let services =
+            keys.filter_map(
+                |(_, name)| match self.answer(&Question::Service(Key::new(NAMESPACE, name))) {
+                    Answer::Service(service) => Some(service),
+                    _ => None,
+                },
+            );
+        let by_us = |service: &Service| service.metadata.annotation(annotation::MANAGED_BY) == Some("web");
+        services.filter(by_us).collect()
     }
 
     fn answer(&self, question: &Question) -> Answer {

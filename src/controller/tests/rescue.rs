@@ -145,3 +145,37 @@ async fn an_abort_does_not_wait_for_a_child_that_cannot_be_read() {
     assert_eq!(pass(Arc::clone(&shell), web()).await, Next::OnChange);
     assert_eq!(api.lines(), ["PATCH /api/v1/namespaces/shop/services/web-canary"]);
 }
+
+/// Passes over a Rollout that the caches do not hold, with a Service that says that it manages it; what was asked.
+async fn orphaned_service(rollout: Reply) -> Vec<String> {
+    let mut rollout = Some(rollout);
+    let api = FakeApi::new(move |asked| match asked.line.starts_with("GET") {
+        true => rollout.take().unwrap_or(Reply::Never),
+        false => Reply::Answer((200, None, stamped(&asked.body, 102))),
+    });
+    let (shell, _) = shell(&api, Core::default(), &Told::default());
+    let service = json!({"metadata": {"namespace": "shop", "name": "svc", "uid": "u", "resourceVersion": "3",
+        "annotations": {"argo-rollouts.argoproj.io/managed-by-rollouts": "web"}},
+        "spec": {"selector": {"app": "web", "rollouts-pod-template-hash": "1"}}});
+    let seen = crate::controller::cached::Seen::<crate::plan::Service>::from_json(service);
+    let kicks = shell.caches.change(Kind::Service, seen);
+    assert_eq!(kicks, [web()], "the Service concerns whoever manages it");
+    assert_eq!(pass(Arc::clone(&shell), web()).await, Next::Forget);
+    api.lines()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_a_rollout_that_is_gone_is_let_go_and_one_of_another_instance_is_not() {
+    let get = "GET /apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web";
+    let patch = "PATCH /api/v1/namespaces/shop/services/svc";
+    assert_eq!(
+        orphaned_service(status(404, "NotFound", "gone")).await,
+        [get, patch]
+    );
+    let of_others = Reply::Answer((200, None, rollout_json("web", 4)));
+    assert_eq!(orphaned_service(of_others).await, [get]);
+    assert_eq!(
+        orphaned_service(status(500, "InternalError", "later")).await,
+        [get]
+    );
+}
