@@ -19,6 +19,16 @@ pub enum Kick {
     Run(Key),
 }
 
+impl Kick {
+    /// Kind and key of the object.
+    pub fn object(&self) -> (Kind, &Key) {
+        match self {
+            Kick::Rollout(key) => (Kind::Rollout, key),
+            Kick::Run(key) => (Kind::AnalysisRun, key),
+        }
+    }
+}
+
 /// How far the cache of one kind is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sync {

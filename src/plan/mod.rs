@@ -37,6 +37,8 @@ pub struct Observed {
     pub answers: Answers,
     /// An object that the Rollout owns and that cannot be read, for people: nothing is decided then but the way back of an abort.
     pub unreadable: Option<String>,
+    /// Why the ReplicaSet of the current template could not be created when it was tried last, for people.
+    pub create_failure: Option<String>,
     /// The instance id of this controller, copied to the AnalysisRuns it creates. Empty when it has none.
     pub instance_id: String,
 }

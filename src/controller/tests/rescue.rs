@@ -179,3 +179,55 @@ async fn a_service_of_a_rollout_that_is_gone_is_let_go_and_one_of_another_instan
         [get]
     );
 }
+
+/// Somebody else's ReplicaSet of our name, without the label by which ReplicaSets are watched, is invisible to the controller.
+#[tokio::test(start_paused = true)]
+async fn a_replica_set_that_cannot_be_created_is_told_in_the_status_once() {
+    let api = FakeApi::new(|asked| match asked.line.ends_with("/replicasets") {
+        true => status(409, "AlreadyExists", "it exists"),
+        false => Reply::Answer((200, None, stamped(&asked.body, 8))),
+    });
+    let (shell, _) = shell(&api, Core::default(), &Told::default());
+    let template = json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "main", "image": "shop/web:1"}]}});
+    let mut rollout = rollout_json("web", 7);
+    rollout["spec"] = json!({"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": template,
+        "strategy": {"canary": {}}});
+    for kind in crate::controller::kinds::WATCHED {
+        shell
+            .caches
+            .set_sync(kind, crate::controller::caches::Sync::Synced);
+    }
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout.clone());
+    for _ in 0..9 {
+        pass(Arc::clone(&shell), web()).await;
+        let told = api
+            .asked()
+            .into_iter()
+            .find(|asked| asked.line.ends_with("/status"));
+        if let Some(told) = told {
+            rollout["metadata"]["resourceVersion"] = json!("8");
+            crate::base::json::merge_apply(&mut rollout["status"], &told.body["status"]);
+            put::<Rollout>(&shell.caches, Kind::Rollout, rollout.clone());
+        }
+    }
+    let asked = api.asked();
+    let told: Vec<_> = asked
+        .iter()
+        .filter(|asked| asked.line.ends_with("/status"))
+        .collect();
+    assert_eq!(told.len(), 1, "{:?}", api.lines());
+    let condition = &told[0].body["status"]["conditions"][0];
+    assert_eq!(
+        (&condition["type"], &condition["status"], &condition["reason"]),
+        (
+            &json!("Progressing"),
+            &json!("False"),
+            &json!("ReplicaSetCreateError")
+        )
+    );
+    let message = told[0].body["status"]["message"].as_str().unwrap();
+    assert!(message.contains("give it that label"), "{message}");
+    let tries = asked.iter().filter(|asked| asked.line.ends_with("/replicasets"));
+    assert_eq!(tries.count(), 8, "it is tried again and again");
+}
