@@ -60,7 +60,7 @@ pub struct Step {
     /// From 0; the number of steps once all are done.
     pub index: usize,
     pub count: usize,
-    /// As people call it: `setWeight 5`, `pause 5m`; `done` after the last.
+    /// As people call it: `setWeight 5`, `pause 5m`; `done` after the last, `aborted` while the update is.
     pub kind: String,
 }
 

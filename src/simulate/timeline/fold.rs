@@ -24,8 +24,22 @@ const SETTLED: TimeDelta = TimeDelta::seconds(1);
 const FAULT_EVERY: TimeDelta = TimeDelta::seconds(60);
 /// What changed before the controller started is the scene, not the story.
 const SETUP: &str = "setup";
-/// Told by the step itself, or by the phase.
-const ECHOES: [&str; 1] = ["RolloutStepCompleted"];
+/// Reasons of Events that only say what another row says: a step, a phase, a measurement, the beginning of a release.
+const ECHOES: [&str; 7] = [
+    "RolloutStepCompleted",
+    "RolloutAborted",
+    "RolloutUpdated",
+    "RolloutNotCompleted",
+    "NewReplicaSetCreated",
+    "TrafficWeightUpdated",
+    "RolloutPaused",
+];
+/// So do those that begin like this.
+const ECHOES_OF_ANALYSES: [&str; 2] = ["AnalysisRun", "Metric"];
+
+fn is_echo(reason: &str) -> bool {
+    ECHOES.contains(&reason) || ECHOES_OF_ANALYSES.iter().any(|start| reason.starts_with(start))
+}
 
 struct Fold<'a> {
     namespace: &'a str,
@@ -242,7 +256,7 @@ impl Fold<'_> {
             _ => false,
         };
         let reason = text(&event["reason"]);
-        if ours && about["namespace"] == self.namespace && !ECHOES.contains(&reason.as_str()) {
+        if ours && about["namespace"] == self.namespace && !is_echo(&reason) {
             self.row(Happening::Event {
                 reason,
                 message: text(&event["message"]),
@@ -393,7 +407,7 @@ fn differences(before: &Value, after: &Value, picture: &Picture) -> Vec<Happenin
         });
     }
     let (from, to) = (step_index(before), step_index(after));
-    if from != to && picture.updating() {
+    if from != to && picture.updating() && is["abort"] != true {
         found.push(Happening::Step { from, to });
     }
     if (&was["phase"], &was["message"]) != (&is["phase"], &is["message"]) {

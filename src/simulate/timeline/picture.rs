@@ -121,7 +121,10 @@ pub(super) fn step_index(rollout: &Value) -> Option<usize> {
 /// The step that is being carried out.
 fn step(rollout: &Value) -> Option<Step> {
     let (index, steps) = (step_index(rollout)?, steps(rollout));
-    let kind = steps.get(index).map_or("done".to_owned(), name);
+    let kind = match rollout["status"]["abort"] == true {
+        true => "aborted".to_owned(),
+        false => steps.get(index).map_or("done".to_owned(), name),
+    };
     Some(Step {
         index,
         count: steps.len(),

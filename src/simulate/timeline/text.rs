@@ -17,11 +17,11 @@ pub(super) fn text(timeline: &Timeline) -> String {
     );
     let mut before: Option<&Row> = None;
     for row in &timeline.rows {
-        let told = tell(&row.what, &row.state);
         let cells = cells(row, before);
         let cells: [&str; 7] = std::array::from_fn(|at| cells[at].as_str());
         let mut left = left(cells);
-        for part in broken(&told, WIDTH - LEFT) {
+        let told = tell(&row.what, &row.state);
+        for part in told.iter().flat_map(|one| broken(one, WIDTH - LEFT)) {
             line(&mut text, &left, &part);
             left = " ".repeat(LEFT);
         }
@@ -47,8 +47,10 @@ fn left([time, step, asked, served, stable, canary, bad]: [&str; 7]) -> String {
 
 /// The time, and how things stand where that changed.
 fn cells(row: &Row, before: Option<&Row>) -> [String; 7] {
-    let same_time = before.is_some_and(|before| before.at == row.at);
-    let time = if same_time { String::new() } else { clock(row.at) };
+    let mut time = clock(row.at);
+    if before.is_some_and(|before| clock(before.at) == time) {
+        time.clear();
+    }
     let served = row
         .served
         .canary_percent()
@@ -65,9 +67,10 @@ fn cells(row: &Row, before: Option<&Row>) -> [String; 7] {
         return [time, none(), none(), served, none(), none(), bad];
     }
     let state = &row.state;
-    let step = state.step.as_ref().map(|step| match step.index >= step.count {
-        true => "all steps done".to_owned(),
-        false => format!("{}/{} {}", step.index + 1, step.count, step.kind),
+    let step = state.step.as_ref().map(|step| match step.kind.as_str() {
+        "aborted" => step.kind.clone(),
+        _ if step.index >= step.count => "all steps done".to_owned(),
+        kind => format!("{}/{} {kind}", step.index + 1, step.count),
     });
     let asked = state.asked.map(|asked| format!("{asked}%"));
     let pods = |pods: Option<Pods>| {
@@ -117,7 +120,15 @@ fn clipped(text: &str, chars_max: usize) -> String {
     }
 }
 
-fn tell(what: &Happening, state: &State) -> String {
+/// What happened, in lines.
+fn tell(what: &Happening, state: &State) -> Vec<String> {
+    match what {
+        Happening::Measured { measurements } => measurements.iter().map(tell_measured).collect(),
+        what => vec![tell_one(what, state)],
+    }
+}
+
+fn tell_one(what: &Happening, state: &State) -> String {
     match what {
         Happening::Release {
             version, revision, ..
@@ -125,27 +136,20 @@ fn tell(what: &Happening, state: &State) -> String {
             Some(revision) => format!("release of {version} begins (revision {revision})"),
             None => format!("release of {version} begins"),
         },
-        Happening::Phase { phase, message } if message.is_empty() => format!("phase {phase}"),
-        Happening::Phase { phase, message } => format!("phase {phase}: {message}"),
-        Happening::Step { to, .. } => match (&state.step, to) {
-            (Some(step), _) if step.index < step.count => format!("step {}: {}", step.index + 1, step.kind),
-            (Some(_), _) => "all steps done".into(),
-            (None, _) => "no step".into(),
+        Happening::Phase { phase, message } => with(format!("phase {phase}"), message),
+        Happening::Step { .. } => match &state.step {
+            Some(step) if step.index < step.count => format!("step {}: {}", step.index + 1, step.kind),
+            Some(_) => "all steps done".into(),
+            None => "no step".into(),
         },
         Happening::Replicas { from, to } => format!("replicas wanted: {to} instead of {from}"),
         Happening::Route { weight, by } => match weight {
-            Some(weight) => format!("the route gives the canary {weight} %, says {by}"),
-            None => format!("the route gives the canary nothing any more, says {by}"),
+            Some(weight) => format!("{by}: the route gives the canary {weight} %"),
+            None => format!("{by}: the route does not name the canary any more"),
         },
         Happening::Pods => "pods changed".into(),
-        Happening::Analysis { name, phase, message } if message.is_empty() => {
-            format!("analysis {name} {phase}")
-        }
-        Happening::Analysis { name, phase, message } => format!("analysis {name} {phase}: {message}"),
-        Happening::Measured { measurements } => {
-            let all: Vec<String> = measurements.iter().map(tell_measured).collect();
-            format!("measured {}", all.join("; "))
-        }
+        Happening::Analysis { name, phase, message } => with(format!("analysis {name} {phase}"), message),
+        Happening::Measured { .. } => "measured".into(),
         Happening::Slack { thread, text, .. } => match thread {
             true => format!("Slack, in the thread: {text}"),
             false => format!("Slack: {text}"),
@@ -158,12 +162,12 @@ fn tell(what: &Happening, state: &State) -> String {
             true => format!("warning {reason}: {message}"),
             false => format!("note {reason}: {message}"),
         },
-        Happening::Did { who, did } => format!(">> {who}: {did}"),
+        Happening::Did { who, did } => format!(">> {who} {did}"),
         Happening::Fault { name, detail, before } => match before {
             0 => format!("!! fault {name}: {detail}"),
             before => format!("!! fault {name}: {detail} (and {before} times since the last line)"),
         },
-        Happening::Controller { replica, did } => format!("controller {replica} {did}"),
+        Happening::Controller { replica, did } => format!("!! controller {replica} {did}"),
         Happening::Object { object, gone } => match gone {
             true => format!("{object} is gone"),
             false => format!("{object} is created"),
@@ -171,10 +175,17 @@ fn tell(what: &Happening, state: &State) -> String {
     }
 }
 
+fn with(head: String, message: &str) -> String {
+    match message.is_empty() {
+        true => head,
+        false => format!("{head}: {message}"),
+    }
+}
+
 fn tell_measured(one: &Measured) -> String {
-    let mut text = one.metric.clone();
+    let mut text = format!("measured {}", one.metric);
     if !one.value.is_empty() {
-        let _ = write!(text, " = {}", one.value);
+        let _ = write!(text, " = {}", rounded(&one.value));
     }
     let _ = write!(text, " {}", one.verdict);
     if !one.message.is_empty() {
@@ -184,6 +195,23 @@ fn tell_measured(one: &Measured) -> String {
         text.push_str(" (dry run)");
     }
     text
+}
+
+/// Numbers with as many digits as people compare.
+fn rounded(value: &str) -> String {
+    let inner = value.trim_start_matches('[').trim_end_matches(']');
+    match inner.parse::<f64>() {
+        Ok(number) if number.is_finite() && inner.len() > 6 => {
+            let digits = 3 - (number.abs().max(1e-9).log10().floor() as i32).min(3);
+            let short = format!("{number:.*}", usize::try_from(digits).unwrap_or(0));
+            let short = match short.contains('.') {
+                true => short.trim_end_matches('0').trim_end_matches('.'),
+                false => &short,
+            };
+            value.replace(inner, short)
+        }
+        _ => value.to_owned(),
+    }
 }
 
 /// Lines of at most this many characters, broken between words where that is possible.
