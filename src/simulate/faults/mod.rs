@@ -17,7 +17,11 @@ pub struct Entry {
 pub const CATALOGUE: &[Entry] = &[Entry { name: "none" }];
 
 /// The fault with parameters drawn from the seed.
-pub fn drawn(_: &mut crate::base::seed::Seed, _: &Entry, _: (DateTime<Utc>, DateTime<Utc>)) -> Box<dyn Fault> {
+pub fn drawn(
+    _: &mut crate::base::seed::Seed,
+    _: &Entry,
+    _: (DateTime<Utc>, DateTime<Utc>),
+) -> Box<dyn Fault> {
     #[derive(Debug)]
     struct None;
     impl Fault for None {
