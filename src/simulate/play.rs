@@ -543,64 +543,6 @@ fn counts(ends: &Ends, outcome: &Outcome) -> Vec<String> {
     }
     let said = &outcome.tally.said;
     for part in ends
-            .message
-            .iter()
-            .filter(|part| !message.contains(part.as_str()))
-        {
-            unmet.push(format!("message: {part:?} is not in {message:?}"));
-        }
-        unmet.extend(self.untold_events(&ends.events));
-        unmet
-    }
-
-    fn untold_events(&self, parts: &[String]) -> Vec<String> {
-        if parts.is_empty() {
-            return Vec::new();
-        }
-        let events = self.hand().list("events", Some(&self.namespace));
-        let told = |part: &&String| {
-            let has = |event: &Arc<Value>| event["message"].as_str().is_some_and(|text| text.contains(*part));
-            !events.iter().any(has)
-        };
-        parts
-            .iter()
-            .filter(told)
-            .map(|part| format!("events: none says {part:?}"))
-            .collect()
-    }
-}
-
-fn done(answer: Result<Value, crate::cluster::failure::Failure>) -> Result<(), String> {
-    answer.map(|_| ()).map_err(|failure| failure.message)
-}
-
-/// Whether the status was computed from the newest spec.
-fn observed(object: &Value) -> bool {
-    object["status"]["observedGeneration"]
-        .as_str()
-        .unwrap_or_default()
-        == object["metadata"]["generation"].to_string()
-}
-
-/// What can only be said when all is over.
-fn counts(ends: &Ends, outcome: &Outcome) -> Vec<String> {
-    let mut unmet = Vec::new();
-    if let Some(max) = ends.refused_max.filter(|max| outcome.tally.refused > *max) {
-        unmet.push(format!("refusedMax: told {max}, were {}", outcome.tally.refused));
-    }
-    let errors: f64 = outcome.tally.served.values().map(|(_, errors)| errors).sum();
-    if let Some(max) = ends.errors_max.filter(|max| errors > *max) {
-        unmet.push(format!("errorsMax: told {max}, were {errors}"));
-    }
-    let said: Vec<&str> = outcome
-        .transcript
-        .records()
-        .filter_map(|record| match &record.what {
-            super::record::What::Slack(sent) => Some(sent.text.as_str()),
-            _ => None,
-        })
-        .collect();
-    for part in ends
         .slack
         .iter()
         .filter(|part| !said.iter().any(|text| text.contains(part.as_str())))
