@@ -219,6 +219,7 @@ impl Stage {
             at: self.now,
             store: &self.store,
             healed_at,
+            twin: None,
         };
         self.broken.extend(self.laws.end(&end));
         self
