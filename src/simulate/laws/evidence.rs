@@ -89,10 +89,7 @@ fn judged(sight: &Sight<'_>, metric: &Metric<'_>, measurement: &Value) -> Option
         return Some(format!("the query {query:?} was not answered since it was asked"));
     };
     if !own.iter().any(|answer| answer.finite()) {
-        return Some(format!(
-            "the answer to {query:?} had no number: {:?}",
-            latest.numbers
-        ));
+        return Some(format!("the answer to {query:?} had no number: {}", told(latest)));
     }
     let passes = |answer: &&&Answer| {
         let numbers = answer.numbers.as_deref().unwrap_or_default();
@@ -101,10 +98,17 @@ fn judged(sight: &Sight<'_>, metric: &Metric<'_>, measurement: &Value) -> Option
     let none = !own.iter().any(|answer| passes(&answer));
     none.then(|| {
         format!(
-            "the answer was {:?}, success is {success:?} and failure {failure:?}",
-            latest.numbers
+            "the answer was {}, success is {success:?} and failure {failure:?}",
+            told(latest)
         )
     })
+}
+
+fn told(answer: &Answer) -> String {
+    answer.numbers.as_ref().map_or_else(
+        || "no answer of Prometheus".to_owned(),
+        |numbers| format!("{numbers:?}"),
+    )
 }
 
 /// The truth of `result[0] < 0.05` and the like, also joined by `&&`; none for conditions that say more.

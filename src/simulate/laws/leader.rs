@@ -92,7 +92,8 @@ impl LeadPassesOn {
         let standby = self.started.iter().find(warm).map(|(name, _)| Arc::clone(name));
         // Giving the Lease back may have emptied it already.
         let lease = &sight.picture.lease;
-        let led = lease.replica.as_ref() == Some(name) || lease.holder.is_empty();
+        let led = lease.replica.as_ref() == Some(name)
+            || lease.holder.is_empty() && lease.last.as_ref() == Some(name);
         self.gone = standby.filter(|_| led && !blocked).map(|standby| Gone {
             who: Arc::clone(name),
             at: sight.now(),

@@ -284,7 +284,7 @@ impl SaysWhatIsWrong {
         let stuck = picture.rollouts.values().find_map(|rollout| {
             let progressing =
                 rollout.status.phase == "Progressing" && rollout.binding() && !rollout.spec.paused;
-            let since = (*self.moved.get(&rollout.id)?).max(calm);
+            let since = self.moved.get(&rollout.id).map_or(calm, |moved| calm.max(*moved));
             let late = now - since > rollout.spec.progress_deadline + facts.reaction_max;
             (progressing && late && !waits(rollout)).then_some((rollout, since))
         });

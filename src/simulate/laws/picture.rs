@@ -49,6 +49,8 @@ pub struct Lease {
     /// The replica that wrote itself in.
     pub replica: Option<Arc<str>>,
     pub since: Option<DateTime<Utc>>,
+    /// Whoever led last, also after it gave the Lease back.
+    pub last: Option<Arc<str>>,
     /// Who wrote under which identity.
     identities: BTreeMap<String, Arc<str>>,
 }
@@ -315,6 +317,9 @@ impl Picture {
             if self.lease.holder != holder {
                 holder.clone_into(&mut self.lease.holder);
                 self.lease.replica = self.lease.identities.get(holder).map(Arc::clone);
+                if let Some(leader) = &self.lease.replica {
+                    self.lease.last = Some(Arc::clone(leader));
+                }
                 self.lease.since = Some(self.now);
             }
         }
