@@ -184,6 +184,8 @@ impl World {
             Arc::clone(&faults),
             token,
         );
+        let nodes = setup.models.as_ref().map(|models| models.faults.clone());
+        let nodes = nodes.unwrap_or_default();
         let around = Surroundings {
             cluster: cluster.clone(),
             clock: clock.clone(),
@@ -191,6 +193,7 @@ impl World {
             turns: Arc::clone(&turns),
             faults: Arc::clone(&faults),
             slack,
+            nodes,
             options: options(setup.replicas),
         };
         let crew = Crew::new(around, Seed::new(seed.next_u64()));
@@ -201,14 +204,8 @@ impl World {
             faults: Arc::clone(&faults),
             crew: crew.clone(),
         }));
-        let nodes = setup.models.as_ref().map(|models| models.faults.clone());
         let models = setup.models.map(|models| cluster.start_models(models));
-        let hand = Hand {
-            cluster: cluster.clone(),
-            stage,
-            crew,
-            nodes: nodes.unwrap_or_default(),
-        };
+        let hand = crew.hand();
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SLACK_SECRET, "namespace": NAMESPACE},
             "data": {"token": "eG94Yi1zaW11bGF0ZWQtdG9rZW4tOWYzYg=="}});
         for object in std::iter::once(&secret).chain(&setup.objects) {
