@@ -61,6 +61,8 @@ pub mod reason {
     pub const STEP_COMPLETED: &str = "RolloutStepCompleted";
     pub const SKIP_STEPS: &str = "SkipSteps";
     pub const SWITCH_SERVICE: &str = "SwitchService";
+    /// Ours: a metric whose limits forgive every measurement.
+    pub const LIMITS_FORGIVE_ALL: &str = "LimitsForgiveAll";
     pub const WEIGHT_UPDATED: &str = "TrafficWeightUpdated";
 }
 

@@ -6,8 +6,10 @@
 //! grace and finalizers, evictions under disruption budgets, definitions of custom resources with pruning, defaulting
 //! and validation, and for every refusal the code, reason, message and causes of kube-apiserver 1.36.
 //!
-//! **Not yet modelled**: the controllers around the server. No pod starts, no ReplicaSet makes pods, nothing is collected
-//! when its owner goes, and a namespace that is deleted stays `Terminating`.
+//! **Models** ([`models`], once [`Cluster::start_models`] runs): ReplicaSets, pods with scheduler and kubelets, nodes,
+//! EndpointSlices, garbage collection, Jobs, horizontal autoscalers, disruption budgets, namespaces that are deleted; each with
+//! a delay of its own, and switches for what goes wrong. Without them no pod starts and nothing is collected. Deployments,
+//! StatefulSets and DaemonSets are objects without a controller.
 //!
 //! **Absent**: authentication and authorization, webhooks, admission but for defaults, field ownership of server-side
 //! apply, conversion between versions (the storage version is served), protobuf, tables, OpenAPI, logs and exec. Built-in

@@ -11,7 +11,7 @@ use crate::controller::metrics::Metrics;
 use crate::controller::watch::chain;
 use crate::plan::{Action, Guard, Verb};
 use kube::Client;
-use kube::api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
 use kube::client::Body;
 use kube::core::Request;
 use serde_json::{Value, json};
@@ -145,6 +145,21 @@ impl Actor {
     /// `leads` tells whether this replica leads, at the moment it is asked.
     pub fn new(writer: Writer, leads: Arc<dyn Fn() -> bool + Send + Sync>) -> Self {
         Self { writer, leads }
+    }
+
+    /// Whether the API server has an object of this name; `None` when it does not say.
+    pub async fn exists(&self, kind: Kind, key: &Key) -> Option<bool> {
+        let target = Target::new("get", kind.plural(), key);
+        let request = Request::new(kinds::collection_path(kind, &key.namespace));
+        let request = request.get(&key.name, &GetParams::default());
+        match self.writer.send(&target, request).await {
+            Ok(_) => Some(true),
+            Err(Error::Gone(_)) => Some(false),
+            Err(error) => {
+                tracing::warn!("{error}");
+                None
+            }
+        }
     }
 
     /// Carries out the actions in order until one fails.

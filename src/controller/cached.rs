@@ -29,6 +29,8 @@ pub struct Seen<T> {
     /// Name, namespace, uid and resourceVersion; nothing else.
     meta: ObjectMeta,
     pub owner: Option<OwnerRef>,
+    /// The Rollout that manages the selector of this Service.
+    pub manager: Option<String>,
     pub deleting: bool,
     pub object: Result<Arc<T>, String>,
 }
@@ -59,11 +61,14 @@ impl<T: Decode> Seen<T> {
             ..ObjectMeta::default()
         };
         let owner = controller(&json);
+        let manager = json["metadata"]["annotations"][annotation::MANAGED_BY].as_str();
+        let manager = manager.filter(|name| !name.is_empty()).map(str::to_owned);
         let deleting = !text(&json, "/metadata/deletionTimestamp").is_empty();
         drop_bulk(&mut json);
         Self {
             meta,
             owner,
+            manager,
             deleting,
             object: T::decode(json).map(Arc::new),
         }
@@ -100,6 +105,7 @@ impl<T> Clone for Seen<T> {
         Self {
             meta: self.meta.clone(),
             owner: self.owner.clone(),
+            manager: self.manager.clone(),
             deleting: self.deleting,
             object: self.object.clone(),
         }

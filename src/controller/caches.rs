@@ -7,7 +7,7 @@ use crate::api::rollout::Rollout;
 use crate::base::object::{Key, Kind};
 use crate::controller::cached::Seen;
 use crate::controller::stores::{Stored, Stores, kind_of, older};
-use crate::plan::{Answer, Question, ReplicaSet};
+use crate::plan::{Answer, Question, ReplicaSet, Service};
 use std::collections::BTreeSet;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
@@ -17,6 +17,16 @@ use tokio::sync::watch;
 pub enum Kick {
     Rollout(Key),
     Run(Key),
+}
+
+impl Kick {
+    /// Kind and key of the object.
+    pub fn object(&self) -> (Kind, &Key) {
+        match self {
+            Kick::Rollout(key) => (Kind::Rollout, key),
+            Kick::Run(key) => (Kind::AnalysisRun, key),
+        }
+    }
 }
 
 /// How far the cache of one kind is.
@@ -42,6 +52,7 @@ pub struct Family {
     pub rollout: Arc<Rollout>,
     pub replica_sets: Vec<Arc<ReplicaSet>>,
     pub runs: Vec<Arc<AnalysisRun>>,
+    pub managed: Vec<Service>,
     /// One that cannot be decoded, and so is missing above: deciding without it could create it twice.
     pub broken: Option<Box<Broken>>,
 }
@@ -189,6 +200,11 @@ impl Caches {
             Ok(rollout) => Ok(stores.family(rollout, &cached.uid)),
             Err(message) => Err(cached.broken(Kind::Rollout, key, message)),
         })
+    }
+
+    /// The Services that say that this Rollout manages their selector, whether it exists or not.
+    pub fn managed_by(&self, rollout: &Key) -> Vec<Service> {
+        self.read().managed_by(rollout)
     }
 
     pub fn run(&self, key: &Key) -> Option<Result<Arc<AnalysisRun>, Box<Broken>>> {

@@ -5,6 +5,8 @@ use crate::base::seed::Seed;
 use crate::controller::http::Http;
 use crate::controller::lease::host;
 use crate::controller::options::own_namespace;
+use crate::controller::pass::Core;
+use crate::controller::probe::Provider;
 use crate::controller::slack::Carrier;
 use crate::controller::tasks::Tasks;
 use anyhow::Context;
@@ -22,6 +24,10 @@ pub struct Edges {
     pub clock: Clock,
     pub seed: Seed,
     pub tasks: Tasks,
+    /// What decides: the core, unless a test plants a bug in it.
+    pub core: Core,
+    /// What asks and reads metrics: likewise.
+    pub provider: Provider,
     /// The namespace of the controller itself.
     pub own_namespace: String,
     /// What the replica's name in the Lease begins with.
@@ -43,6 +49,8 @@ impl Edges {
             clock: Clock::Wall,
             seed: Seed::from_entropy(),
             tasks: Tasks::default(),
+            core: Core::default(),
+            provider: Provider::default(),
             own_namespace: own_namespace(),
             host: host(),
             serves: true,

@@ -32,9 +32,11 @@ pub const WRITES: [(Kind, Verb); 10] = [
 ];
 
 /// (API group, resource, verb) beyond [`WATCHED`] and [`WRITES`], in the namespaces of the Rollouts.
-pub const OTHER_PERMISSIONS: [(&str, &str, &str); 4] = [
+pub const OTHER_PERMISSIONS: [(&str, &str, &str); 5] = [
     // Secrets that an analysis names, one at a time; never listed or watched.
     ("", "secrets", "get"),
+    // Whether a Rollout is really gone, before a Service that it managed is let go.
+    ("argoproj.io", "rollouts", "get"),
     ("", "events", "create"),
     ("", "events", "patch"),
     // ReplicaSets and AnalysisRuns carry `blockOwnerDeletion`; clusters that enforce owner references ask for this.

@@ -4,6 +4,7 @@ use crate::api::rollout::Rollout;
 use crate::base::names::{condition, reason};
 use crate::base::object::Key;
 use crate::controller::slack::Counts;
+use crate::route::gateway_api;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
     Registry, TextEncoder,
@@ -129,7 +130,8 @@ impl Metrics {
         self.rollout_info.reset();
         for rollout in rollouts {
             let (meta, strategy) = (&rollout.metadata, strategy(rollout));
-            let labels = [&meta.namespace, &meta.name, strategy.as_str(), "", phase(rollout)];
+            let (router, phase) = (router(rollout), phase(rollout));
+            let labels = [&meta.namespace, &meta.name, strategy.as_str(), router, phase];
             self.rollout_info.with_label_values(&labels).set(1);
         }
         let mut text = Vec::new();
@@ -145,6 +147,16 @@ fn strategy(rollout: &Rollout) -> String {
         .as_ref()
         .and_then(|named| named.as_object()?.keys().next().cloned());
     name.unwrap_or_else(|| "none".into())
+}
+
+/// The router that divides the traffic, of those that are carried out; empty without one.
+fn router(rollout: &Rollout) -> &'static str {
+    let canary = rollout.spec.strategy.canary.as_ref();
+    let routing = canary.and_then(|canary| canary.traffic_routing.as_ref());
+    match routing.and_then(gateway_api::config) {
+        Some(_) => "GatewayAPI",
+        None => "",
+    }
 }
 
 /// Argo Rollouts' phase label: an invalid spec wins, else the reason of the Progressing condition decides.
@@ -226,12 +238,12 @@ mod tests {
         let metrics = Metrics::new().unwrap();
         let rollout: Rollout = serde_json::from_value(json!({
             "metadata": {"namespace": "shop", "name": "web"},
-            "spec": {"strategy": {"canary": {}}},
+            "spec": {"strategy": {"canary": {"trafficRouting": {"gatewayAPI": {"httpRoute": "web"}}}}},
             "status": {"conditions": [{"type": "Progressing", "status": "True", "reason": "RolloutPaused"}]}
         }))
         .unwrap();
         let text = String::from_utf8(metrics.text(&[Arc::new(rollout)]).unwrap()).unwrap();
-        let line = r#"rollout_info{name="web",namespace="shop",phase="Paused",strategy="canary",traffic_router=""} 1"#;
+        let line = r#"rollout_info{name="web",namespace="shop",phase="Paused",strategy="canary",traffic_router="GatewayAPI"} 1"#;
         assert!(text.contains(line), "{text}");
     }
 }

@@ -14,6 +14,7 @@ pub mod events;
 pub mod http;
 pub mod kinds;
 pub mod lease;
+pub mod memory;
 pub mod metrics;
 pub mod options;
 pub mod pass;

@@ -5,9 +5,9 @@
 use crate::api::rollout::Rollout;
 use crate::base::clock::Clock;
 use crate::base::limits;
-use crate::base::names::reason;
+use crate::base::names::{label, reason};
 use crate::base::object::{Key, Kind};
-use crate::controller::act::{Actor, Written};
+use crate::controller::act::Actor;
 use crate::controller::announce::Announce;
 use crate::controller::caches::{Broken, Caches, Family, Kick};
 use crate::controller::error::{Error, Retry};
@@ -15,17 +15,18 @@ use crate::controller::events::{Events, Involved};
 use crate::controller::metrics::Metrics;
 use crate::controller::probe::Prober;
 use crate::controller::queue::Next;
-use crate::controller::unsure::{News, Unsure};
+use crate::controller::unsure::News;
 use crate::controller::watermark::{Gate, Watermark};
-use crate::plan::{Note, Observed, Plan, Question, Verb, rollout};
+use crate::plan::{Note, Observed, Plan, Question, rollout};
 use futures::FutureExt;
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+
+pub use crate::controller::memory::Memory;
 
 /// The two decisions, so that tests can put others in their place.
 #[derive(Clone, Copy)]
@@ -64,20 +65,6 @@ pub struct Shell {
     pub memory: Memory,
 }
 
-/// What is remembered between passes for the sake of manners; losing it changes no decision.
-#[derive(Default)]
-pub struct Memory(Mutex<BTreeMap<Kick, Remembered>>);
-
-#[derive(Default)]
-struct Remembered {
-    status_written: Option<Instant>,
-    failure: String,
-    failures_in_a_row: u32,
-    unsure: Unsure,
-    /// Until when readings wait for those of other metrics of the same tick.
-    company_until: Option<Instant>,
-}
-
 /// A pass that failed.
 pub struct Failed {
     pub error: Error,
@@ -97,7 +84,7 @@ pub async fn pass(shell: Arc<Shell>, subject: Kick) -> Next {
         }
     };
     let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
-    let (kind, key) = name(&subject);
+    let (kind, key) = subject.object();
     shell.metrics.passes.total.with_label_values(&[kind.name()]).inc();
     if kind == Kind::Rollout {
         let labels = [key.namespace.as_str(), key.name.as_str()];
@@ -131,7 +118,7 @@ pub async fn pass(shell: Arc<Shell>, subject: Kick) -> Next {
 async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     let subject = Kick::Rollout(key.clone());
     let mut family = match shell.caches.family(key) {
-        None => return Ok(Next::Forget),
+        None => return farewell(shell, key).await,
         Some(Err(broken)) => return Err(broken.into()),
         Some(Ok(family)) => family,
     };
@@ -151,6 +138,7 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     };
     shell.tell_what_happened(&subject, &involved, &*family.rollout);
     let mut seen = Observed {
+        create_failure: shell.memory.create_failure(&subject),
         unreadable: broken.as_ref().map(|broken| broken.message.clone()),
         ..family.observed(&shell.instance_id)
     };
@@ -165,12 +153,34 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     broken.map_or(Ok(next), |broken| Err(broken.into()))
 }
 
+/// A Rollout that the caches do not hold: it is gone, or in the care of another controller. Only the first lets its Services go.
+async fn farewell(shell: &Shell, key: &Key) -> Result<Next, Failed> {
+    let subject = Kick::Rollout(key.clone());
+    if let Some(next) = shell.wait_for_caches(&subject) {
+        return Ok(next);
+    }
+    let managed = shell.caches.managed_by(key);
+    if managed.is_empty() || shell.actor.exists(Kind::Rollout, key).await != Some(false) {
+        return Ok(Next::Forget);
+    }
+    let involved = Involved {
+        kind: Kind::Service,
+        key: managed[0].metadata.key(),
+        uid: managed[0].metadata.uid.clone(),
+        version: managed[0].metadata.resource_version.clone(),
+    };
+    let plan = rollout::farewell(&managed);
+    shell.carry_out(&subject, involved, plan).await?;
+    Ok(Next::Forget)
+}
+
 impl Family {
     fn observed(&self, instance_id: &str) -> Observed {
         Observed {
             rollout: Rollout::clone(&self.rollout),
             replica_sets: self.replica_sets.iter().map(|rs| (**rs).clone()).collect(),
             analysis_runs: self.runs.iter().map(|run| (**run).clone()).collect(),
+            managed: self.managed.clone(),
             instance_id: instance_id.to_owned(),
             ..Observed::default()
         }
@@ -184,7 +194,7 @@ impl Shell {
             Gate::Open => None,
             Gate::Wait(until) => Some(Next::At(until)),
             Gate::Overdue => {
-                let (kind, key) = name(subject);
+                let (kind, key) = subject.object();
                 tracing::warn!(kind = kind.name(), object = %key, "the cache does not show the last write; going on without");
                 self.metrics.passes.watermark_timeouts.inc();
                 None
@@ -237,7 +247,8 @@ impl Shell {
         if let Some(error) = done.failure {
             // What is left to tell is about the last write, that of the object's own status.
             let last = plan.actions.pop().filter(|_| written + 1 == planned);
-            if let Some(last) = last.filter(|last| error.unsure() && (last.kind, &last.key) == name(subject))
+            if let Some(last) =
+                last.filter(|last| error.unsure() && (last.kind, &last.key) == subject.object())
             {
                 self.memory.unsure(subject, |unsure| unsure.keep(last.body, news));
             }
@@ -301,7 +312,11 @@ impl Shell {
         let told_before = repeated && retry == Retry::OnChange;
         let too_early = matches!(error, Error::AlreadyExists(_)) && in_a_row != EXISTS_TOLD_AFTER;
         if error.concerns_owner() && !told_before && !too_early {
-            self.events.note(&involved, complaint(&error), &self.clock);
+            let complaint = complaint(&error);
+            if complaint.reason == reason::REPLICA_SET_CREATE_ERROR {
+                self.memory.cannot_create(subject, &complaint.message);
+            }
+            self.events.note(&involved, complaint, &self.clock);
         } else if !repeated {
             tracing::warn!(kind, %object, "{message}");
         }
@@ -309,7 +324,7 @@ impl Shell {
     }
 
     fn count_failure(&self, subject: &Kick, category: &str) {
-        let (kind, key) = name(subject);
+        let (kind, key) = subject.object();
         let labels = [key.namespace.as_str(), key.name.as_str()];
         self.metrics.passes.errors.with_label_values(&[category]).inc();
         match kind {
@@ -324,91 +339,13 @@ impl Shell {
     }
 
     fn forget(&self, subject: &Kick) {
-        let (_, key) = name(subject);
+        let (_, key) = subject.object();
         self.watermark.forget(subject);
         self.memory.forget(subject);
         self.metrics.forget(key);
         if matches!(subject, Kick::Run(_)) {
             self.prober.drop_run(key);
         }
-    }
-}
-
-impl Memory {
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Kick, Remembered>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Remembers what matters later of the writes of a pass.
-    fn wrote(&self, subject: &Kick, written: &[Written]) {
-        let (kind, key) = name(subject);
-        if written.iter().all(|one| (one.kind, &one.key) != (kind, key)) {
-            return;
-        }
-        let mut memory = self.lock();
-        let remembered = memory.entry(subject.clone()).or_default();
-        // The guard held: the object was as this pass saw it, and that showed none of the earlier writes.
-        remembered.unsure.settle();
-        if written.iter().any(|one| one.verb == Verb::PatchStatus) {
-            remembered.status_written = Some(Instant::now());
-        }
-    }
-
-    fn unsure<T>(&self, subject: &Kick, with: impl FnOnce(&mut Unsure) -> T) -> T {
-        with(&mut self.lock().entry(subject.clone()).or_default().unsure)
-    }
-
-    /// When a plan that only moves counters may be carried out, if not now.
-    fn deferred_until(&self, subject: &Kick, plan: &Plan) -> Option<Instant> {
-        if !plan.deferrable || plan.actions.is_empty() {
-            return None;
-        }
-        let pause = Duration::from_secs(limits::COUNTER_STATUS_SECONDS_MIN.unsigned_abs());
-        let due = self.lock().get(subject)?.status_written? + pause;
-        (due > Instant::now()).then_some(due)
-    }
-
-    /// Until when readings wait for the other metrics of their tick, so that one write carries them all. `None` when
-    /// they need not wait, or have waited long enough.
-    pub fn company_until(&self, subject: &Kick, deferrable: bool) -> Option<Instant> {
-        let mut memory = self.lock();
-        if !deferrable {
-            if let Some(remembered) = memory.get_mut(subject) {
-                remembered.company_until = None;
-            }
-            return None;
-        }
-        let pause = Duration::from_millis(limits::RUN_COMPANY_MS_MAX);
-        let remembered = memory.entry(subject.clone()).or_default();
-        let due = *remembered
-            .company_until
-            .get_or_insert_with(|| Instant::now() + pause);
-        if due > Instant::now() {
-            return Some(due);
-        }
-        remembered.company_until = None;
-        None
-    }
-
-    fn succeeded(&self, subject: &Kick) {
-        if let Some(remembered) = self.lock().get_mut(subject) {
-            remembered.failure.clear();
-            remembered.failures_in_a_row = 0;
-        }
-    }
-
-    /// Whether the last failure was the same, and how many there were in a row.
-    fn failed(&self, subject: &Kick, message: &str) -> (bool, u32) {
-        let mut memory = self.lock();
-        let remembered = memory.entry(subject.clone()).or_default();
-        let repeated = remembered.failure == message;
-        remembered.failure = message.to_owned();
-        remembered.failures_in_a_row = remembered.failures_in_a_row.saturating_add(1);
-        (repeated, remembered.failures_in_a_row)
-    }
-
-    fn forget(&self, subject: &Kick) {
-        self.lock().remove(subject);
     }
 }
 
@@ -438,23 +375,21 @@ fn complaint(error: &Error) -> Note {
             if target.verb == "create" && target.resource == Kind::ReplicaSet.plural() =>
         {
             let name = &target.key.name;
-            Note::warning(
-                reason::REPLICA_SET_CREATE_ERROR,
-                format!("Failed to create new replica set \"{name}\": {error}"),
-            )
+            let mut message = format!("Failed to create new replica set \"{name}\": {error}");
+            if matches!(error, Error::AlreadyExists(_)) {
+                // Were it labelled it would be in the cache, and the plan would have chosen another name.
+                message.push_str(&format!(
+                    ", but without the label {}, so it is not known here: delete it, or give it that label",
+                    label::POD_HASH
+                ));
+            }
+            Note::warning(reason::REPLICA_SET_CREATE_ERROR, message)
         }
         Error::Undecodable { .. } => Note::warning(reason::INVALID_SPEC, error.to_string()),
         _ => Note::warning(
             "ReconciliationError",
             format!("Reconciliation failed with error: {error}"),
         ),
-    }
-}
-
-fn name(subject: &Kick) -> (Kind, &Key) {
-    match subject {
-        Kick::Rollout(key) => (Kind::Rollout, key),
-        Kick::Run(key) => (Kind::AnalysisRun, key),
     }
 }
 

@@ -13,8 +13,8 @@ use crate::controller::events::{self, Publisher};
 use crate::controller::lease::{Elector, Leadership, identity, lease_name};
 use crate::controller::metrics::Metrics;
 use crate::controller::options::Options;
-use crate::controller::pass::{Core, Memory, Shell, pass};
-use crate::controller::probe::{Prober, Provider};
+use crate::controller::pass::{Memory, Shell, pass};
+use crate::controller::probe::Prober;
 use crate::controller::queue::{Queue, dispatch};
 use crate::controller::tasks::Tasks;
 use crate::controller::watch::Watches;
@@ -159,6 +159,8 @@ impl Parts {
             clock,
             mut seed,
             tasks,
+            core,
+            provider,
             own_namespace,
             host,
             serves,
@@ -184,7 +186,7 @@ impl Parts {
         let runs = Arc::clone(&queues.runs);
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
-            Provider::default(),
+            provider,
             client.clone(),
             http,
             clock.clone(),
@@ -194,7 +196,7 @@ impl Parts {
         )
         .in_tasks(tasks.clone());
         let shell = Shell {
-            core: Core::default(),
+            core,
             clock: clock.clone(),
             caches: Arc::new(Caches::new(&Watches::kinds(namespace.as_deref()))),
             watermark: Watermark::default(),

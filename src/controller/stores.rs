@@ -20,6 +20,7 @@ pub struct Cached<T> {
     pub version: String,
     pub deleting: bool,
     owner: Option<OwnerRef>,
+    manager: Option<String>,
     pub object: Result<Arc<T>, String>,
 }
 
@@ -42,6 +43,8 @@ pub struct Stores {
     routes: Store<Value>,
     /// ReplicaSets and AnalysisRuns by the uid of the owner that controls them.
     children: BTreeMap<String, BTreeSet<(Kind, Key)>>,
+    /// Services by the Rollout that manages their selector, whether that exists or not.
+    managed: BTreeMap<Key, BTreeSet<Key>>,
     /// ReplicaSets that nothing controls, ordered by namespace.
     orphans: BTreeSet<Key>,
     pub askers: BTreeMap<Question, BTreeSet<Key>>,
@@ -83,14 +86,18 @@ impl Stores {
             version: seen.version(),
             deleting: seen.deleting,
             owner: seen.owner,
+            manager: seen.manager.filter(|_| kind == Kind::Service),
             object: seen.object,
         };
-        let owner = cached.owner.clone();
+        let (owner, manager) = (cached.owner.clone(), cached.manager.clone());
         let before = T::store_mut(self, kind).insert(key.clone(), cached);
-        let owner_before = before.and_then(|before| before.owner);
+        let (owner_before, manager_before) = before.map_or((None, None), |b| (b.owner, b.manager));
         self.unlink(kind, &key, owner_before.as_ref());
         self.link(kind, &key, owner.as_ref());
-        self.concerned(kind, &key, [owner_before, owner])
+        let managers = self.set_manager(&key, [manager_before, manager]);
+        let mut kicks = self.concerned(kind, &key, [owner_before, owner]);
+        kicks.extend(managers.into_iter().map(Kick::Rollout));
+        kicks
     }
 
     pub fn remove<T: Stored>(&mut self, kind: Kind, key: &Key) -> Vec<Kick> {
@@ -103,10 +110,39 @@ impl Stores {
             return Vec::new();
         };
         self.unlink(kind, key, before.owner.as_ref());
+        self.set_manager(key, [before.manager, None]);
         if kind == Kind::Rollout {
             self.set_asked(key, BTreeSet::new());
         }
         kicks
+    }
+
+    /// Moves a Service from one manager to another; returns both.
+    fn set_manager(&mut self, service: &Key, [before, after]: [Option<String>; 2]) -> BTreeSet<Key> {
+        let manager = |name: Option<String>| name.map(|name| Key::new(&service.namespace, name));
+        let (before, after) = (manager(before), manager(after));
+        if let Some(before) = &before
+            && let Some(services) = self.managed.get_mut(before)
+        {
+            services.remove(service);
+            if services.is_empty() {
+                self.managed.remove(before);
+            }
+        }
+        if let Some(after) = &after {
+            self.managed
+                .entry(after.clone())
+                .or_default()
+                .insert(service.clone());
+        }
+        before.into_iter().chain(after).collect()
+    }
+
+    /// The readable Services that say that this Rollout manages their selector.
+    pub fn managed_by(&self, rollout: &Key) -> Vec<Service> {
+        let keys = self.managed.get(rollout).into_iter().flatten();
+        let found = keys.filter_map(|key| self.services.get(key)?.object.as_ref().ok());
+        found.map(|service| (**service).clone()).collect()
     }
 
     fn link(&mut self, kind: Kind, key: &Key, owner: Option<&OwnerRef>) {
@@ -209,6 +245,7 @@ impl Stores {
             rollout: Arc::clone(rollout),
             replica_sets: Vec::new(),
             runs: Vec::new(),
+            managed: self.managed_by(&rollout.metadata.key()),
             broken: None,
         };
         for (kind, key) in self.children.get(uid).into_iter().flatten() {

@@ -20,8 +20,8 @@ pub struct Announcement {
     /// (container, image) of the stable and of the new version; the first is empty on the first release.
     pub images_old: Vec<(String, String)>,
     pub images_new: Vec<(String, String)>,
-    /// The share of the traffic that the canary had just before this moment, out of `weight_max`. Without a router it is the
-    /// share of pods.
+    /// The share of the traffic that the new version has at this moment, out of `weight_max`: all of it once promoted, and at an abort
+    /// what it had until then. Without a router it is the share of pods.
     pub weight: i32,
     pub weight_max: i32,
     /// Without a router the weight is a share of pods, not of requests.

@@ -19,7 +19,7 @@ use chrono::{DateTime, Utc};
 pub use action::{Action, Guard, Verb};
 pub use announcement::{Announcement, Moment};
 pub use note::Note;
-pub use question::{Answer, Answers, Question};
+pub use question::{Answer, Answers, Question, Service};
 pub use replica_set::ReplicaSet;
 
 /// Everything known about one Rollout when a pass begins.
@@ -31,10 +31,14 @@ pub struct Observed {
     pub replica_sets: Vec<ReplicaSet>,
     /// AnalysisRuns that the Rollout controls, sorted by name.
     pub analysis_runs: Vec<AnalysisRun>,
+    /// Services that say that this Rollout manages their selector, sorted by name.
+    pub managed: Vec<Service>,
     /// What the shell answered to [`rollout::survey`].
     pub answers: Answers,
     /// An object that the Rollout owns and that cannot be read, for people: nothing is decided then but the way back of an abort.
     pub unreadable: Option<String>,
+    /// Why the ReplicaSet of the current template could not be created when it was tried last, for people.
+    pub create_failure: Option<String>,
     /// The instance id of this controller, copied to the AnalysisRuns it creates. Empty when it has none.
     pub instance_id: String,
 }

@@ -7,6 +7,8 @@ use crate::cluster::models;
 use crate::controller::edges::Edges;
 use crate::controller::http::Http;
 use crate::controller::options::Options;
+use crate::controller::pass::Core;
+use crate::controller::probe::Provider as Measures;
 use crate::controller::run::drive;
 use crate::controller::slack::Carrier;
 use crate::controller::tasks::{Life, Tasks};
@@ -40,6 +42,8 @@ pub struct Surroundings {
     pub slack: Slack,
     pub nodes: models::Faults,
     pub options: Options,
+    pub core: Core,
+    pub measures: Measures,
 }
 
 struct Shared {
@@ -162,6 +166,8 @@ impl Crew {
             clock,
             seed: Seed::new(lock(&self.0.seed).next_u64()),
             tasks,
+            core: around.core,
+            provider: around.measures,
             own_namespace: NAMESPACE.into(),
             host: name.to_string(),
             serves: false,

@@ -14,6 +14,7 @@ pub mod record;
 pub mod slack;
 pub mod stage;
 pub mod story;
+pub mod swarm;
 pub mod traffic;
 pub mod transcript;
 pub mod world;

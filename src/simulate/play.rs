@@ -63,14 +63,21 @@ pub fn play(story: &Story, staging: Staging) -> Played {
         setup.keep = staging.keep;
         setup.laws = staging.laws;
         setup.faults = staging.faults;
-        setup.objects.clone_from(&story.objects);
-        setup.loads = story.traffic.iter().map(load).collect();
+        let (rules, objects): (Vec<&Value>, Vec<&Value>) =
+            story.objects.iter().partition(|object| is_rules(object));
+        setup.objects = objects.into_iter().cloned().collect();
+        setup.rules = rules.into_iter().map(Value::to_string).collect();
         setup.answers = answers(&story.versions);
         let world = World::begin(setup);
         let stage = Play::new(&world, story);
         for (tag, version) in &story.versions {
             stage.pods_behave(tag, version);
         }
+        tokio::spawn(users_come(
+            world.hand.clone(),
+            story.rollout_key().unwrap_or_default(),
+            story.traffic.iter().map(load).collect(),
+        ));
         let mut unmet = Vec::new();
         for (number, scene) in story.timeline.iter().enumerate() {
             if let Err(why) = stage.scene(scene).await {
@@ -87,11 +94,34 @@ pub fn play(story: &Story, staging: Staging) -> Played {
     })
 }
 
+/// Users come when there is something to use: when the Rollout is healthy for the first time.
+async fn users_come(hand: Hand, (namespace, name): (String, String), loads: Vec<Load>) {
+    let mut changed = hand.cluster.subscribe();
+    loop {
+        changed.borrow_and_update();
+        let rollout = hand.rollout(&namespace, &name);
+        if rollout.is_some_and(|rollout| rollout["status"]["phase"] == "Healthy") {
+            break;
+        }
+        if changed.changed().await.is_err() {
+            return;
+        }
+    }
+    let world = hand.cluster.world();
+    hand.stage.flow(&world.store, &[]);
+    let mut state = hand.stage.state();
+    loads.into_iter().for_each(|load| drop(state.traffic.add(load)));
+}
+
+/// Recording rules are Prometheus' own, and no object of the cluster.
+fn is_rules(object: &Value) -> bool {
+    object["kind"] == "PrometheusRule" || (object["kind"].is_null() && object["groups"].is_array())
+}
+
 struct Play<'a> {
     world: &'a World,
     namespace: String,
     name: String,
-    load: Option<u64>,
 }
 
 fn load(stream: &Stream) -> Load {
@@ -135,12 +165,10 @@ impl<'a> Play<'a> {
     fn new(world: &'a World, story: &Story) -> Self {
         // A story that was read has one.
         let (namespace, name) = story.rollout_key().unwrap_or_default();
-        let load = world.hand.stage.state().traffic.loads().next().map(|(id, _)| id);
         Self {
             world,
             namespace,
             name,
-            load,
         }
     }
 
@@ -323,9 +351,11 @@ impl<'a> Play<'a> {
             Deed::Stop(replica) => hand.crew.stop(replica),
             Deed::Start(replica) => hand.crew.start(replica),
             Deed::Rate(rate) => {
-                if let Some(load) = self.load {
-                    self.flow();
-                    hand.stage.state().traffic.set_rate(load, Rate::Constant(*rate));
+                self.flow();
+                let mut state = hand.stage.state();
+                let loads: Vec<u64> = state.traffic.loads().map(|(id, _)| id).collect();
+                for load in loads {
+                    state.traffic.set_rate(load, Rate::Constant(*rate));
                 }
             }
             Deed::Answer(versions) => {

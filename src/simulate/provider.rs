@@ -51,7 +51,7 @@ impl Provider {
 
     /// What Prometheus knows: status and body.
     fn truth(&self, call: &Call) -> (u16, String) {
-        let mut state = self.stage.state();
+        let state = self.stage.state();
         match call {
             Call::PrometheusInstant { query, at, .. } => state.prometheus.instant(query, *at),
             Call::PrometheusRange {

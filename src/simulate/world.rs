@@ -10,12 +10,14 @@ use crate::cluster::models;
 use crate::cluster::store::Store;
 use crate::cluster::{Cluster, world::World as ClusterWorld};
 use crate::controller::options::Options;
+use crate::controller::pass::Core;
+use crate::controller::probe::Provider as Measures;
 use crate::simulate::crew::{Crew, NAMESPACE, Surroundings};
 use crate::simulate::fault::Fault;
 use crate::simulate::gate::{Faults, Turns, Turnstile, lock};
 use crate::simulate::laws::{Broken, Laws};
 use crate::simulate::people::Hand;
-use crate::simulate::prometheus::Prometheus;
+use crate::simulate::prometheus::{self, Prometheus};
 use crate::simulate::slack::Slack;
 use crate::simulate::stage::{Stage, State, Tally};
 use crate::simulate::traffic::Load;
@@ -31,8 +33,6 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until};
 
-/// How often Prometheus scrapes.
-const SCRAPE: Duration = Duration::from_secs(5);
 /// How often faults that do nothing by themselves are asked again.
 const IDLE: Duration = Duration::from_secs(3_600);
 /// The Slack token of the world: a secret like any other, which must show up nowhere.
@@ -49,11 +49,16 @@ pub struct Setup {
     pub objects: Vec<Value>,
     pub loads: Vec<Load>,
     pub answers: Vec<Override>,
+    /// Files of recording rules.
+    pub rules: Vec<String>,
     pub faults: Vec<Box<dyn Fault>>,
     /// How the cluster's own controllers and nodes work; none for a cluster without any.
     pub models: Option<models::Settings>,
     pub laws: Option<Laws>,
     pub keep: Keep,
+    /// What decides, and what reads metrics: a test may plant bugs in either.
+    pub core: Core,
+    pub measures: Measures,
 }
 
 impl Setup {
@@ -65,10 +70,13 @@ impl Setup {
             objects: Vec::new(),
             loads: Vec::new(),
             answers: Vec::new(),
+            rules: Vec::new(),
             faults: Vec::new(),
             models: Some(models::Settings::default()),
             laws: None,
             keep: Keep::Last(400),
+            core: Core::default(),
+            measures: Measures::default(),
         }
     }
 }
@@ -167,7 +175,7 @@ impl World {
         }
         let state = State {
             traffic,
-            prometheus: Prometheus::default(),
+            prometheus: prometheus(setup.rules, clock.now()),
             transcript: Transcript::new(setup.keep),
             laws: setup.laws,
             broken: Vec::new(),
@@ -195,6 +203,8 @@ impl World {
             slack,
             nodes,
             options: options(setup.replicas),
+            core: setup.core,
+            measures: setup.measures,
         };
         let crew = Crew::new(around, Seed::new(seed.next_u64()));
         cluster.set_gate(Arc::new(Turnstile {
@@ -308,18 +318,27 @@ impl World {
 /// Prometheus scrapes, for as long as the world stands.
 async fn scrapes(hand: Hand) {
     loop {
-        sleep(SCRAPE).await;
+        let due = hand.stage.state().prometheus.due() - hand.stage.now();
+        sleep(due.to_std().unwrap_or_default()).await;
         {
             let world = hand.cluster.world();
             hand.stage.flow(&world.store, &[]);
         }
-        let now = hand.stage.now();
         let mut state = hand.stage.state();
         let State {
             traffic, prometheus, ..
         } = &mut *state;
-        prometheus.scrape(traffic, now);
+        prometheus.tick(traffic);
     }
+}
+
+fn prometheus(rules: Vec<String>, now: DateTime<Utc>) -> Prometheus {
+    let mut prometheus = Prometheus::new(prometheus::Settings::default(), now);
+    for text in rules {
+        let added = prometheus.add_rules(&text, now);
+        debug_assert!(added.is_ok(), "{added:?}");
+    }
+    prometheus
 }
 
 fn act_now(hand: &Hand, faults: &Faults, now: DateTime<Utc>) -> Option<DateTime<Utc>> {

@@ -5,11 +5,14 @@
 
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{AnalysisRun, Measurement, MetricResult};
+use crate::plan::analysis::assess::cut_short;
 use crate::plan::analysis::shown;
 use crate::plan::analysis::threshold::threshold;
 
 /// The suffix that makes a dry-run metric the baseline of another.
 const BASELINE_SUFFIX: &str = "-stable";
+/// The phase shown of a metric that ended, without a good last measurement, because another one decided. The API has no word for it.
+pub const STOPPED: &str = "Stopped";
 /// Measurements shown for the metric that decided.
 const LAST_VALUES: usize = 5;
 
@@ -17,7 +20,7 @@ const LAST_VALUES: usize = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetricLine {
     pub name: String,
-    /// `Running`, `Successful`, `Failed`, `Error`, `Inconclusive`; empty before the first measurement.
+    /// `Running`, `Successful`, `Failed`, `Error`, `Inconclusive`, `Stopped`; empty before the first measurement.
     pub phase: String,
     /// The newest value; empty when there is none yet.
     pub value: String,
@@ -79,7 +82,10 @@ fn line(run: &AnalysisRun, metric: &Metric) -> MetricLine {
     let from = measurements.len().saturating_sub(LAST_VALUES);
     MetricLine {
         name: metric.name.clone(),
-        phase: result.map(|result| result.phase.clone()).unwrap_or_default(),
+        phase: match result {
+            Some(result) if cut_short(metric, result) => STOPPED.to_owned(),
+            result => result.map(|result| result.phase.clone()).unwrap_or_default(),
+        },
         value: newest_value(measurements).unwrap_or_default(),
         threshold: threshold(metric).to_string(),
         stable: stable.and_then(|result| newest_value(&result.measurements)),
@@ -207,6 +213,16 @@ pub mod tests {
         );
         assert_eq!(decided.metric.last, ["[0.001]", "[0.083]"]);
         assert_eq!(decision(&[failed_run()], "other"), None);
+    }
+
+    #[test]
+    fn a_metric_that_another_one_cut_short_is_no_success() {
+        let mut run = failed_run();
+        let cut = json!({"name": "latency", "phase": "Successful", "count": 1, "failed": 1,
+            "measurements": [{"phase": "Failed", "value": "[0.9]"}]});
+        run.spec.metrics[0].count = Some(serde_json::from_value(json!(10)).unwrap());
+        run.status.metric_results[0] = serde_json::from_value(cut).unwrap();
+        assert_eq!(lines(&run)[0].text(), "latency Stopped: [0.9] (must be < 0.5)");
     }
 
     #[test]

@@ -60,6 +60,7 @@ fn analysis_symbol(phase: &str) -> &'static str {
     match phase {
         "" | "Pending" => "◷",
         "Running" => "◌",
+        metrics::STOPPED => "⏹",
         _ => symbol(phase),
     }
 }

@@ -1,5 +1,6 @@
-//! Analyses when things go wrong around them, and analyses in the background.
+//! Analyses when things go wrong around them, analyses in the background, and secrets in them.
 
+use axum::http::{HeaderMap, StatusCode};
 use serde_json::{Value, json};
 
 use crate::case::{Case, look};
@@ -198,4 +199,81 @@ async fn the_shipped_template_judges_a_good_and_a_bad_release() {
     case.until_phase("Degraded", "assessed Failed due to failed")
         .await;
     assert_eq!(load.violations(&case.space.client).await.unwrap(), []);
+}
+
+const TOKEN: &str = "t0p-s3cr3t-t0ken";
+
+/// Answers like Prometheus whoever names the token in both header and query, and refuses anybody else, repeating what they said.
+async fn guarded_prometheus() -> String {
+    let answer = |headers: HeaderMap, query: String| async move {
+        let said = format!("{headers:?}");
+        if !said.contains(&format!("Bearer {TOKEN}")) || !query.contains(TOKEN) {
+            return (StatusCode::UNAUTHORIZED, format!("who is this? {said} {query}"));
+        }
+        let result = json!([{"metric": {"token": TOKEN}, "value": [1_767_225_600, "0.001"]}]);
+        let body = json!({"status": "success", "data": {"resultType": "vector", "result": result}});
+        (StatusCode::OK, body.to_string())
+    };
+    let app = axum::Router::new().fallback(answer);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    url
+}
+
+/// A template whose metric names two secrets: the token in header and query, and `other` in a header that nobody asks for.
+fn secret_template(name: &str, url: &str, query: &str) -> Value {
+    let from_secret =
+        |key: &str| json!({"name": key, "valueFrom": {"secretKeyRef": {"name": "prometheus", "key": key}}});
+    let headers = json!([{"key": "Authorization", "value": "Bearer {{args.token}}"},
+        {"key": "X-Other", "value": "{{args.other}}"}]);
+    let prometheus = json!({"address": url, "query": query, "headers": headers});
+    let metric = json!({"name": "errors", "interval": "1s", "count": 2, "consecutiveErrorLimit": 0,
+        "successCondition": "result[0] < 0.5", "provider": {"prometheus": prometheus}});
+    json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": name},
+        "spec": {"args": [from_secret("token"), from_secret("other")], "metrics": [metric]}})
+}
+
+#[tokio::test]
+async fn secrets_reach_the_provider_and_nothing_that_people_can_read() {
+    const OTHER: &str = "an0ther-s3cr3t";
+    let case = Case::own("secrets", crate::support::serin::Options::default()).await;
+    let url = guarded_prometheus().await;
+    case.space
+        .apply(
+            &json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "prometheus"},
+                "stringData": {"token": TOKEN, "other": OTHER}})
+            .to_string(),
+        )
+        .await;
+    let good = secret_template("good", &url, "errors{token=\"{{args.token}}\"}");
+    let refused = secret_template("refused", &url, "errors");
+    case.apply([good, refused]).await;
+    let step = |name: &str| json!({"analysis": {"templates": [{"templateName": name}]}});
+    let canary = json!({"steps": [{"setWeight": 50}, step("good"), {"setWeight": 75}, step("refused")]});
+    case.apply([rollout(2, "v1", canary)]).await;
+    case.until_healthy("v1").await;
+    case.release("v2").await;
+    // The first step takes the token; the second is refused by a server that repeats the secrets in its answer.
+    let web = case.until_phase("Degraded", "401").await;
+    assert_eq!(web["status"]["abort"], true, "{}", look(&web));
+    let measured = case.record.look(|seen| {
+        let runs = seen.all("AnalysisRun").into_iter();
+        let mut phases: Vec<_> = runs.map(|run| run["status"]["phase"].clone()).collect();
+        phases.sort_by_key(Value::to_string);
+        phases
+    });
+    assert_eq!(measured, ["Error", "Successful"]);
+    let told = case.record.look(|seen| {
+        let objects = seen.history.iter().filter_map(|change| change.object.as_ref());
+        objects.map(Value::to_string).collect::<String>()
+    });
+    let said = case.serin_ok(&["get", "web"]).await;
+    for secret in [TOKEN, OTHER] {
+        for (place, text) in [("objects", &told), ("log", &case.own_log()), ("get", &said)] {
+            let at = text.find(secret);
+            let around = at.map(|at| &text[at.saturating_sub(300)..(at + 40).min(text.len())]);
+            assert_eq!(around, None, "a secret in the {place}");
+        }
+    }
 }

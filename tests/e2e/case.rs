@@ -265,6 +265,14 @@ impl Case {
         said.out
     }
 
+    /// Everything that a controller of the test's own has logged.
+    pub fn own_log(&self) -> String {
+        match &self.serin {
+            Controller::Shared(_) => panic!("this controller is shared: its log says more than this test"),
+            Controller::Own(serin) => serin.log_about("", usize::MAX),
+        }
+    }
+
     /// The controller's log, as far as it names this namespace.
     fn log(&self) -> String {
         match &self.serin {

@@ -27,5 +27,6 @@ mod gateway;
 mod harness;
 mod objects;
 mod person;
+mod promql;
 mod slack;
 mod turns;

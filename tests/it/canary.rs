@@ -298,3 +298,106 @@ fn a_pause_lasts_at_least_its_duration() {
     let (least, most) = (TimeDelta::seconds(10), TimeDelta::seconds(11));
     assert!((least..=most).contains(&lasted), "{lasted}");
 }
+
+/// Lives an update with an analysis step whose run begins and ends while no status can be written.
+fn unrecorded(phase: &str) -> World {
+    let analysis = json!({"templates": [{"templateName": "errors"}]});
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"analysis": analysis}, {"pause": {}}]}));
+    let spec = json!({"spec": {"template": template("v2")}});
+    world.patch(Kind::Rollout, "web", &spec, false);
+    let minutes = TimeDelta::minutes(5);
+    world.refuse_statuses = true;
+    world.pass_until(minutes, |world| !runs(world).is_empty());
+    let name = runs(&world).remove(0);
+    let verdict = json!({"status": {"phase": phase, "message": "so it is"}});
+    world.patch(Kind::AnalysisRun, &name, &verdict, false);
+    run_for(&mut world, 5);
+    world.refuse_statuses = false;
+    run_for(&mut world, 5);
+    world
+}
+
+#[test]
+fn an_analysis_that_began_and_ended_unrecorded_is_not_repeated() {
+    let world = unrecorded("Successful");
+    assert_eq!(runs(&world).len(), 1);
+    assert_eq!(world.rollout().status.current_step_index, Some(2));
+    let told = |event: &&(String, String)| event.0 == "AnalysisRunSuccessful";
+    assert_eq!(world.published.iter().filter(told).count(), 1);
+    let mut world = unrecorded("Failed");
+    assert_eq!((runs(&world).len(), world.rollout().status.abort), (1, true));
+    let retry = json!({"status": {"abort": false}});
+    world.patch(Kind::Rollout, "web", &retry, true);
+    run_for(&mut world, 5);
+    assert_eq!(runs(&world).len(), 2, "a retry measures anew");
+}
+
+#[test]
+fn limits_that_forgive_every_measurement_are_told_with_the_run() {
+    let analysis = json!({"templates": [{"templateName": "errors"}]});
+    let mut world = world(json!({"steps": [{"analysis": analysis}]}));
+    let mut template = world.get(Kind::AnalysisTemplate, "errors").clone();
+    template["spec"]["metrics"][0]["failureLimit"] = json!(10);
+    world.put(Kind::AnalysisTemplate, template);
+    release(&mut world, "v2");
+    let told = |event: &&(String, String)| event.0 == "LimitsForgiveAll";
+    assert_eq!(world.published.iter().filter(told).count(), 1);
+}
+
+#[test]
+fn a_deadline_abort_is_told_once() {
+    let mut manifest = manifest(json!({"steps": [{"setWeight": 20}]}));
+    manifest["spec"]["progressDeadlineSeconds"] = json!(10);
+    manifest["spec"]["progressDeadlineAbort"] = json!(true);
+    let mut world = World::new();
+    world.put(Kind::Rollout, manifest);
+    run_for(&mut world, 5);
+    release(&mut world, "bad");
+    run_for(&mut world, 60);
+    let aborts = world.published.iter().filter(|event| event.0 == "RolloutAborted");
+    let texts: Vec<_> = aborts.map(|event| event.1.as_str()).collect();
+    assert_eq!(texts.len(), 1, "{texts:?}");
+    assert!(texts[0].ends_with("has timed out progressing."), "{texts:?}");
+}
+
+#[test]
+fn the_duration_of_an_update_is_recorded() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}]}));
+    let first = world.rollout().status.duration.unwrap();
+    assert_eq!(first.completion_status, "Promoted");
+    release(&mut world, "v2");
+    run_for(&mut world, 30);
+    let running = world.rollout().status.duration.unwrap();
+    assert!(running.finished_at.is_none() && running.manual_pause_started_at.is_some());
+    promote(&mut world);
+    run_for(&mut world, 10);
+    let done = world.rollout().status.duration.unwrap();
+    assert_eq!(
+        (done.completion_status.as_str(), done.manual_pause_started_at),
+        ("Promoted", None)
+    );
+    assert!(
+        done.total_manual_pause_duration_seconds.unwrap() >= 29,
+        "{done:?}"
+    );
+    release(&mut world, "v3");
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    run_for(&mut world, 5);
+    assert_eq!(
+        world.rollout().status.duration.unwrap().completion_status,
+        "Aborted"
+    );
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": false}}), true);
+    run_for(&mut world, 5);
+    assert_eq!(
+        world.rollout().status.duration.unwrap().completion_status,
+        "",
+        "a new clock"
+    );
+    release(&mut world, "v2");
+    run_for(&mut world, 5);
+    assert_eq!(
+        world.rollout().status.duration.unwrap().completion_status,
+        "FastRolledBack"
+    );
+}

@@ -8,6 +8,8 @@ use chrono::DateTime;
 use futures::FutureExt;
 use serin::base::clock::Clock;
 use serin::cluster::Cluster;
+use serin::cluster::models::Settings;
+use serin::cluster::models::faults::Which;
 
 #[path = "../support/conformance/mod.rs"]
 #[allow(
@@ -25,12 +27,32 @@ fn listed() -> BTreeMap<String, String> {
     serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
 }
 
+/// The recording was made with the garbage collector and without any other controller or node.
+fn collector_alone() -> Settings {
+    let settings = Settings {
+        nodes: 0,
+        ..Settings::default()
+    };
+    settings.faults.change(|switches| {
+        switches.replica_sets_paused = true;
+        switches.scheduler_paused = true;
+        switches.kubelet_frozen = vec![Which::All];
+        switches.endpoint_slices_paused = true;
+        switches.jobs_paused = true;
+        switches.budgets_paused = true;
+        switches.autoscalers_paused = true;
+        switches.namespaces_paused = true;
+    });
+    settings
+}
+
 #[tokio::test(start_paused = true)]
 async fn the_cluster_in_memory_answers_like_the_api_server() {
     let cluster = Cluster::new(1, Clock::starting_at(DateTime::UNIX_EPOCH));
     for crd in crds().unwrap() {
         cluster.install_crd(crd).unwrap();
     }
+    let models = tokio::spawn(cluster.start_models(collector_alone()));
     let runner = Runner {
         client: cluster.client(),
         prefix: "conf".to_owned(),
@@ -44,6 +66,7 @@ async fn the_cluster_in_memory_answers_like_the_api_server() {
         let unlisted = |script: &str| listed.remove(script).is_none();
         unexpected.extend(only(differences, unlisted));
     }
+    models.abort();
     assert!(
         unexpected.is_empty(),
         "{} scripts are answered otherwise\n{}",

@@ -88,7 +88,13 @@ fn end(world: &World) -> End {
 fn mask(value: &mut Value) {
     match value {
         Value::Object(members) => {
-            for own in ["uid", "resourceVersion", "generation", "observedGeneration"] {
+            for own in [
+                "uid",
+                "resourceVersion",
+                "generation",
+                "observedGeneration",
+                "totalManualPauseDurationSeconds",
+            ] {
                 members.remove(own);
             }
             if let Some(Value::Array(conditions)) = members.get_mut("conditions") {

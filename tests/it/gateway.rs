@@ -400,6 +400,25 @@ fn an_abort_leads_back_to_stable_although_the_rollout_is_invalid() {
     }
 }
 
+#[test]
+fn a_service_that_the_rollout_does_not_name_any_more_is_let_go() {
+    let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
+    world.put(
+        Kind::Service,
+        json!({"metadata": {"name": "other"}, "spec": {"selector": {"app": "web"}}}),
+    );
+    let mut rules = world.get(Kind::HttpRoute, "web")["spec"]["rules"].clone();
+    rules[0]["backendRefs"][0]["name"] = json!("other");
+    world.patch(Kind::HttpRoute, "web", &json!({"spec": {"rules": rules}}), false);
+    let strategy = json!({"strategy": {"canary": {"stableService": "other"}}});
+    world.patch(Kind::Rollout, "web", &json!({"spec": strategy}), false);
+    settle(&mut world);
+    let let_go = world.get(Kind::Service, "web-stable");
+    assert_eq!(let_go["spec"]["selector"], json!({"app": "web"}));
+    assert_eq!(let_go["metadata"]["annotations"], json!({}));
+    assert_eq!(selected(&world, "other"), world.hash_of("v1"));
+}
+
 /// A route that is gone says nothing about its weights: then the Service leads back.
 #[test]
 fn an_abort_leads_the_canary_service_back_when_the_route_is_gone() {

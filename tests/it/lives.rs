@@ -312,6 +312,10 @@ fn seen(world: &World, life: &Value) -> Value {
         .collect();
     let mut moment = json!({"phase": phase, "message": message, "specReplicas": object["spec"]["replicas"],
         "rolloutAnnotations": object["metadata"]["annotations"], "status": object["status"], "replicaSets": sets});
+    // Recorded with a version of the peer that did not keep it yet.
+    if let Some(status) = moment["status"].as_object_mut() {
+        status.remove("duration");
+    }
     if moment["status"]["observedGeneration"] == json!(object["metadata"]["generation"].to_string()) {
         moment["status"]["observedGeneration"] = json!("{generation}");
     }

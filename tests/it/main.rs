@@ -20,5 +20,6 @@ mod fake_api;
 mod gateway;
 mod lives;
 mod stories;
+mod swarm;
 mod tidy;
 mod world;

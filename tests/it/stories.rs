@@ -13,7 +13,15 @@ fn every_story_ends_as_told() {
         let path = entry.unwrap().path();
         let story = Story::read(&path).unwrap();
         let began = std::time::Instant::now();
-        let played = play(&story, Staging::new(1));
+        let mut staging = Staging::new(1);
+        staging.laws = Some(serin::simulate::laws::Laws::all(
+            serin::simulate::laws::Facts::default(),
+        ));
+        let played = play(&story, staging);
+        for broken in &played.outcome.broken {
+            println!("{broken}");
+        }
+        println!("{:?}", played.outcome.tally);
         println!(
             "{:?} {} records, {:?} virtual, {:?} real, {:x}",
             path.file_name(),

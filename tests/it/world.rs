@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use serin::api::rollout::Rollout;
 use serin::base::json::merge_apply;
 use serin::base::limits;
-use serin::base::names::label;
+use serin::base::names::{annotation, label};
 use serin::base::object::{Key, Kind};
 use serin::plan::question::Service;
 use serin::plan::{Action, Announcement, Answer, Guard, Observed, Plan, Question, ReplicaSet, Verb};
@@ -31,6 +31,8 @@ pub struct World {
     pub published: Vec<(String, String)>,
     pub announced: Vec<Announcement>,
     status_written: Option<DateTime<Utc>>,
+    /// The API server takes every write but those of statuses.
+    pub refuse_statuses: bool,
     /// Checked after every write and every change of pods.
     pub laws: Vec<fn(&World)>,
     /// Whether statuses that only count pods wait for company, as in the shell.
@@ -57,6 +59,7 @@ impl World {
             patient: false,
             crash: None,
             away_until: None,
+            refuse_statuses: false,
             laws: Vec::new(),
         }
     }
@@ -142,6 +145,7 @@ impl World {
             analysis_runs: runs
                 .map(|(_, run)| serde_json::from_value(run.clone()).unwrap())
                 .collect(),
+            managed: self.managed(),
             ..Observed::default()
         };
         for _ in 0..8 {
@@ -155,6 +159,19 @@ impl World {
             }
         }
         seen
+    }
+
+    fn managed(&self) -> Vec<Service> {
+        let keys = self.objects.keys().filter(|(kind, _)| *kind == Kind::Service);
+        let services =
+            keys.filter_map(
+                |(_, name)| match self.answer(&Question::Service(Key::new(NAMESPACE, name))) {
+                    Answer::Service(service) => Some(service),
+                    _ => None,
+                },
+            );
+        let by_us = |service: &Service| service.metadata.annotation(annotation::MANAGED_BY) == Some("web");
+        services.filter(by_us).collect()
     }
 
     fn answer(&self, question: &Question) -> Answer {
@@ -211,6 +228,11 @@ impl World {
             assert!(note.write.is_none_or(|at| at < plan.actions.len()), "{note:?}");
         }
         for action in plan.actions {
+            if action.verb == Verb::PatchStatus && self.refuse_statuses {
+                // Tried again a little later; whatever is about this write is not told.
+                self.wake_at = Some(self.now + TimeDelta::seconds(1));
+                return true;
+            }
             self.check_guard(&action, &written);
             match action.verb {
                 Verb::Create => self.put(action.kind, action.body.clone()),

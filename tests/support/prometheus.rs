@@ -98,6 +98,13 @@ impl Prometheus {
         Ok(())
     }
 
+    /// Status and whole answer of a path below `/api/v1/`.
+    pub async fn api(&self, path: &str, parameters: &[(&str, &str)]) -> Result<(u16, Value)> {
+        let url = format!("{}/api/v1/{path}", self.url());
+        let answer = self.http.get(url).query(parameters).send().await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    }
+
     /// The answer to an instant query: its `data.result`.
     pub async fn query(&self, promql: &str) -> Result<Vec<Value>> {
         let url = format!("{}/api/v1/query", self.url());

@@ -17,7 +17,5 @@ ids! {
     NAMESPACES namespaces = "namespaces";
     REPLICA_SETS replica_sets = "replicasets.apps";
     ENDPOINT_SLICES endpoint_slices = "endpointslices.discovery.k8s.io";
-    JOBS jobs = "jobs.batch";
-    AUTOSCALERS autoscalers = "horizontalpodautoscalers.autoscaling";
     BUDGETS budgets = "poddisruptionbudgets.policy";
 }

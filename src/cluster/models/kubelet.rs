@@ -19,8 +19,6 @@ const RESTART: TimeDelta = TimeDelta::seconds(1);
 #[derive(Debug)]
 pub struct Tended {
     pub uid: String,
-    /// The version of the last write of ours: its change is no news.
-    pub written: u64,
     life: Life,
     pace: Pace,
     behaviour: Behaviour,
@@ -124,7 +122,6 @@ impl Models {
         let runs_since = reading::time(&pod["status"]["startTime"]);
         let fresh = Tended {
             uid: reading::uid(pod).to_owned(),
-            written: 0,
             life: Life {
                 started: runs_since.unwrap_or(now + start),
                 deleted: None,
@@ -144,15 +141,13 @@ impl Models {
             Look::Gone => writes::delete(world, key, &json!({"gracePeriodSeconds": 0})),
             Look::Starting if runs => {}
             look => {
-                let Some(tended) = self.tended.get_mut(key) else {
+                let Some(tended) = self.tended.get(key) else {
                     return;
                 };
                 let Some(patch) = status::patch(pod, look, tended.life, now) else {
                     return;
                 };
-                if writes::status(world, key, status::joined(pod, &patch)) {
-                    tended.written = world.store.version();
-                }
+                self.write_status(world, key, status::joined(pod, &patch));
             }
         }
     }

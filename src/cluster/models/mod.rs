@@ -6,16 +6,21 @@
 //! stores. Each thing to do is a task on one agenda; a task reads the newest state when its time comes, so a burst of
 //! changes is one reaction, as with a work queue.
 //!
-//! Real: what [`replica_sets`], [`kubelet`], [`endpoints`] and the others say of themselves. Absent: events, Deployments,
-//! StatefulSets, DaemonSets, volumes, preemption, resources, probes but for their initial delay.
+//! Real: what each file here says of itself. Absent: events, Deployments, StatefulSets, DaemonSets, volumes, preemption,
+//! resources, probes but for their initial delay.
 
 mod agenda;
+mod autoscalers;
+mod budgets;
+mod collector;
 mod endpoints;
 pub mod faults;
 mod ids;
 mod index;
+mod jobs;
 mod kubelet;
 pub mod metrics;
+mod namespaces;
 mod nodes;
 pub mod pods;
 mod reading;
@@ -52,6 +57,12 @@ enum Task {
     Bind(Key),
     Pod(Key),
     Endpoints(Key),
+    /// Whether its owners are there, or what it waits for as an owner itself.
+    Collect(Key),
+    Job(Key),
+    Autoscaler(Key),
+    Budget(Key),
+    Namespace(String),
     /// The node of this name was not heard of for a while.
     NodeSilent(String),
     NodeEvict(String),
@@ -73,6 +84,11 @@ pub struct Models {
     /// How often in a row something was refused.
     refusals: BTreeMap<Key, u32>,
     lost_nodes: BTreeSet<String>,
+    /// Namespaces that are being deleted.
+    closing: BTreeSet<String>,
+    autoscalers: BTreeMap<Key, autoscalers::Memory>,
+    /// The version of the last status that a model wrote.
+    quiet: Option<u64>,
 }
 
 impl Models {
@@ -89,6 +105,9 @@ impl Models {
             tended: BTreeMap::new(),
             refusals: BTreeMap::new(),
             lost_nodes: BTreeSet::new(),
+            closing: BTreeSet::new(),
+            autoscalers: BTreeMap::new(),
+            quiet: None,
         }
     }
 
@@ -121,6 +140,11 @@ impl Models {
             Task::Bind(key) => self.bind_pod(world, &key, now),
             Task::Pod(key) => self.tend_pod(world, &key, now),
             Task::Endpoints(key) => self.sync_endpoints(world, &key, now),
+            Task::Collect(key) => self.collect(world, &key),
+            Task::Job(key) => self.sync_job(world, &key, now),
+            Task::Autoscaler(key) => self.sync_autoscaler(world, &key, now),
+            Task::Budget(key) => self.sync_budget(world, &key, now),
+            Task::Namespace(name) => self.empty_namespace(world, &name),
             Task::NodeSilent(name) => self.silence_node(world, &name, now),
             Task::NodeEvict(name) => self.evict_from_node(world, &name),
         }
@@ -154,13 +178,20 @@ impl Models {
         let store = &world.store;
         self.tended
             .retain(|key, tended| store.get(key).is_some_and(|pod| reading::uid(pod) == tended.uid));
+        // Versions may come again after time was turned back.
+        self.quiet = None;
         self.requeue(world, now);
     }
 
     /// Everything is looked at by its model again.
     fn requeue(&mut self, world: &World, now: DateTime<Utc>) {
         for (key, object) in world.store.all() {
-            self.enqueue(world, key, None, Some(object), now);
+            self.enqueue_collector(world, key, None, Some(object), now);
+            self.enqueue_namespace(key, Some(object), now);
+            self.enqueue(key, None, Some(object), now);
+            if *key.resource == **ids::pods() {
+                self.enqueue_owner(world, key, Some(object), now);
+            }
         }
     }
 
@@ -188,41 +219,44 @@ impl Models {
         for service in services {
             self.later_endpoints(service, now);
         }
-        let own = self
-            .tended
-            .get(key)
-            .is_some_and(|tended| tended.written == version);
-        if own {
+        self.enqueue_collector(world, key, before, after, now);
+        self.enqueue_namespace(key, after, now);
+        let quiet = self.quiet == Some(version);
+        if !quiet {
+            self.enqueue(key, before, after, now);
+        }
+        if pod && !reading::stands_as_before(before, after) {
+            self.enqueue_owner(world, key, before, now);
             self.enqueue_owner(world, key, after, now);
-        } else {
-            self.enqueue(world, key, before, after, now);
+        }
+    }
+
+    /// Writes a status. Whoever wrote it needs not hear of it.
+    fn write_status(&mut self, world: &mut World, key: &Key, status: Value) {
+        if writes::status(world, key, status) {
+            self.quiet = Some(world.store.version());
         }
     }
 
     /// Puts on the agenda what a change of this object asks for.
-    fn enqueue(
-        &mut self,
-        world: &World,
-        key: &Key,
-        before: Option<&Value>,
-        after: Option<&Value>,
-        now: DateTime<Utc>,
-    ) {
+    fn enqueue(&mut self, key: &Key, before: Option<&Value>, after: Option<&Value>, now: DateTime<Utc>) {
         match &*key.resource {
-            "pods" => {
-                self.enqueue_pod(key, after, now);
-                self.enqueue_owner(world, key, before, now);
-                self.enqueue_owner(world, key, after, now);
-            }
+            "pods" => self.enqueue_pod(key, after, now),
             "replicasets.apps" => self.later(Task::ReplicaSet(key.clone()), self.settings.replica_sets, now),
             "services" | "endpointslices.discovery.k8s.io" => self.enqueue_service(key, before, after, now),
+            "jobs.batch" => self.later(Task::Job(key.clone()), self.settings.jobs, now),
+            "horizontalpodautoscalers.autoscaling" => self.enqueue_autoscaler(key, after, now),
+            "poddisruptionbudgets.policy" => {
+                self.later(Task::Budget(key.clone()), self.settings.budgets, now);
+            }
             _ => {}
         }
     }
 
-    /// Whoever controls a pod hears of it; of one that nobody controls, those who might adopt it.
+    /// Whoever controls a pod hears of it, of one that nobody controls those who might adopt it, and budgets in any case.
     fn enqueue_owner(&mut self, world: &World, key: &Key, pod: Option<&Value>, now: DateTime<Utc>) {
         let Some(pod) = pod else { return };
+        self.enqueue_budgets(world, key, pod, now);
         let Some(uid) = reading::controller(pod) else {
             self.enqueue_adopters(world, key, pod, now);
             return;
@@ -230,8 +264,10 @@ impl Models {
         let Some(owner) = self.index.by_uid(uid).cloned() else {
             return;
         };
-        if &*owner.resource == "replicasets.apps" {
-            self.later(Task::ReplicaSet(owner), self.settings.replica_sets, now);
+        match &*owner.resource {
+            "replicasets.apps" => self.later(Task::ReplicaSet(owner), self.settings.replica_sets, now),
+            "jobs.batch" => self.later(Task::Job(owner), self.settings.jobs, now),
+            _ => {}
         }
     }
 

@@ -55,6 +55,21 @@ pub fn ended(pod: &Value) -> bool {
     matches!(pod["status"]["phase"].as_str(), Some("Succeeded" | "Failed"))
 }
 
+/// Whether a change of a pod is none to those who count pods.
+pub fn stands_as_before(before: Option<&Value>, after: Option<&Value>) -> bool {
+    let (Some(before), Some(after)) = (before, after) else {
+        return false;
+    };
+    let meta = |field: &str| before["metadata"][field] == after["metadata"][field];
+    meta("uid")
+        && meta("labels")
+        && meta("ownerReferences")
+        && deleting(before) == deleting(after)
+        && before["status"]["phase"] == after["status"]["phase"]
+        && ready_since(before) == ready_since(after)
+        && restarts(before) == restarts(after)
+}
+
 /// Whether a pod counts: it has not ended and is not being deleted.
 pub fn active(pod: &Value) -> bool {
     !ended(pod) && !deleting(pod)

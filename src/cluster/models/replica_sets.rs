@@ -61,7 +61,7 @@ impl Models {
             .iter()
             .filter(|(_, pod)| reading::deleting(pod) && !reading::ended(pod));
         let status = status(&set, &active, terminating.count(), trouble.as_deref(), now);
-        writes::status(world, key, status);
+        self.write_status(world, key, status);
         if let Some(next) = next_available(&set, &active, now) {
             self.agenda.add(Task::ReplicaSet(key.clone()), next);
         }

@@ -1,7 +1,11 @@
 //! The models, each rule on its own, on a clock that the test moves.
 
+mod autoscalers;
+mod budgets;
+mod collector;
 mod endpoints;
 mod faults;
+mod jobs;
 mod play;
 mod pods;
 mod replica_sets;

@@ -249,15 +249,13 @@ pub fn evict(world: &mut World, call: &Call) -> Result<Written, Failure> {
         .filter(|(_, budget)| label_selector_matches(&budget["spec"]["selector"], &pod["metadata"]["labels"]))
         .map(|(key, budget)| (key.clone(), Arc::clone(budget)))
         .collect();
-    let ready = pod["status"]["phase"] == "Running";
-    for (key, budget) in over.iter().filter(|_| ready) {
-        let allowed = budget["status"]["disruptionsAllowed"].as_i64().unwrap_or(0);
-        if allowed <= 0 {
-            return Err(over_budget(&key.name, &budget["status"]));
-        }
-        let mut budget = Value::clone(budget);
-        budget["status"]["disruptionsAllowed"] = (allowed - 1).into();
-        world.store.put(key, budget);
+    if over.len() > 1 {
+        let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+        return Err(Failure::internal(why));
+    }
+    let running = pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null();
+    for (key, budget) in over.iter().filter(|_| running) {
+        disrupt(world, key, budget, &pod)?;
     }
     let mut whole = call.clone();
     whole.subresource = String::new();
@@ -269,16 +267,46 @@ pub fn evict(world: &mut World, call: &Call) -> Result<Written, Failure> {
     ))
 }
 
-fn over_budget(name: &str, status: &Value) -> Failure {
+/// Takes one from the disruptions that a budget allows, if the pod counts there.
+fn disrupt(world: &mut World, key: &Key, budget: &Value, pod: &Value) -> Result<(), Failure> {
+    let status = &budget["status"];
     let number = |field: &str| status[field].as_i64().unwrap_or(0);
-    let message = format!(
-        "The disruption budget {name} needs {} healthy pods and has {} currently",
-        number("desiredHealthy"),
-        number("currentHealthy")
-    );
-    let mut failure = Failure::too_many_requests(0);
+    if number("observedGeneration") < budget["metadata"]["generation"].as_i64().unwrap_or(0) {
+        let message = format!(
+            "The disruption budget {} is still being processed by the server.",
+            key.name
+        );
+        return Err(over_budget(10, &message));
+    }
+    let ready = pod["status"]["conditions"].as_array().is_some_and(|list| {
+        list.iter()
+            .any(|one| one["type"] == "Ready" && one["status"] == "True")
+    });
+    let (healthy, needed) = (number("currentHealthy"), number("desiredHealthy"));
+    // A pod that is not healthy is not missed, unless others might be needed for it to become so.
+    let free =
+        budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" || (healthy >= needed && needed > 0);
+    if !ready && free {
+        return Ok(());
+    }
+    if number("disruptionsAllowed") <= 0 {
+        let name = &key.name;
+        let message =
+            format!("The disruption budget {name} needs {needed} healthy pods and has {healthy} currently");
+        return Err(over_budget(0, &message));
+    }
+    let mut budget = budget.clone();
+    budget["status"]["disruptionsAllowed"] = (number("disruptionsAllowed") - 1).into();
+    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
+    budget["status"]["disruptedPods"][name] = world.stamp().into();
+    world.store.put(key, budget);
+    Ok(())
+}
+
+fn over_budget(retry_after_seconds: u64, message: &str) -> Failure {
+    let mut failure = Failure::too_many_requests(retry_after_seconds);
     failure.message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
-    failure.retry_after_seconds = None;
+    failure.retry_after_seconds = Some(retry_after_seconds).filter(|&seconds| seconds > 0);
     failure.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": message}]}));
     failure
 }

@@ -145,3 +145,89 @@ async fn an_abort_does_not_wait_for_a_child_that_cannot_be_read() {
     assert_eq!(pass(Arc::clone(&shell), web()).await, Next::OnChange);
     assert_eq!(api.lines(), ["PATCH /api/v1/namespaces/shop/services/web-canary"]);
 }
+
+/// Passes over a Rollout that the caches do not hold, with a Service that says that it manages it; what was asked.
+async fn orphaned_service(rollout: Reply) -> Vec<String> {
+    let mut rollout = Some(rollout);
+    let api = FakeApi::new(move |asked| match asked.line.starts_with("GET") {
+        true => rollout.take().unwrap_or(Reply::Never),
+        false => Reply::Answer((200, None, stamped(&asked.body, 102))),
+    });
+    let (shell, _) = shell(&api, Core::default(), &Told::default());
+    let service = json!({"metadata": {"namespace": "shop", "name": "svc", "uid": "u", "resourceVersion": "3",
+        "annotations": {"argo-rollouts.argoproj.io/managed-by-rollouts": "web"}},
+        "spec": {"selector": {"app": "web", "rollouts-pod-template-hash": "1"}}});
+    let seen = crate::controller::cached::Seen::<crate::plan::Service>::from_json(service);
+    let kicks = shell.caches.change(Kind::Service, seen);
+    assert_eq!(kicks, [web()], "the Service concerns whoever manages it");
+    assert_eq!(pass(Arc::clone(&shell), web()).await, Next::Forget);
+    api.lines()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_service_of_a_rollout_that_is_gone_is_let_go_and_one_of_another_instance_is_not() {
+    let get = "GET /apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/web";
+    let patch = "PATCH /api/v1/namespaces/shop/services/svc";
+    assert_eq!(
+        orphaned_service(status(404, "NotFound", "gone")).await,
+        [get, patch]
+    );
+    let of_others = Reply::Answer((200, None, rollout_json("web", 4)));
+    assert_eq!(orphaned_service(of_others).await, [get]);
+    assert_eq!(
+        orphaned_service(status(500, "InternalError", "later")).await,
+        [get]
+    );
+}
+
+/// Somebody else's ReplicaSet of our name, without the label by which ReplicaSets are watched, is invisible to the controller.
+#[tokio::test(start_paused = true)]
+async fn a_replica_set_that_cannot_be_created_is_told_in_the_status_once() {
+    let api = FakeApi::new(|asked| match asked.line.ends_with("/replicasets") {
+        true => status(409, "AlreadyExists", "it exists"),
+        false => Reply::Answer((200, None, stamped(&asked.body, 8))),
+    });
+    let (shell, _) = shell(&api, Core::default(), &Told::default());
+    let template = json!({"metadata": {"labels": {"app": "web"}},
+        "spec": {"containers": [{"name": "main", "image": "shop/web:1"}]}});
+    let mut rollout = rollout_json("web", 7);
+    rollout["spec"] = json!({"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "template": template,
+        "strategy": {"canary": {}}});
+    for kind in crate::controller::kinds::WATCHED {
+        shell
+            .caches
+            .set_sync(kind, crate::controller::caches::Sync::Synced);
+    }
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout.clone());
+    for _ in 0..9 {
+        pass(Arc::clone(&shell), web()).await;
+        let told = api
+            .asked()
+            .into_iter()
+            .find(|asked| asked.line.ends_with("/status"));
+        if let Some(told) = told {
+            rollout["metadata"]["resourceVersion"] = json!("8");
+            crate::base::json::merge_apply(&mut rollout["status"], &told.body["status"]);
+            put::<Rollout>(&shell.caches, Kind::Rollout, rollout.clone());
+        }
+    }
+    let asked = api.asked();
+    let told: Vec<_> = asked
+        .iter()
+        .filter(|asked| asked.line.ends_with("/status"))
+        .collect();
+    assert_eq!(told.len(), 1, "{:?}", api.lines());
+    let condition = &told[0].body["status"]["conditions"][0];
+    assert_eq!(
+        (&condition["type"], &condition["status"], &condition["reason"]),
+        (
+            &json!("Progressing"),
+            &json!("False"),
+            &json!("ReplicaSetCreateError")
+        )
+    );
+    let message = told[0].body["status"]["message"].as_str().unwrap();
+    assert!(message.contains("give it that label"), "{message}");
+    let tries = asked.iter().filter(|asked| asked.line.ends_with("/replicasets"));
+    assert_eq!(tries.count(), 8, "it is tried again and again");
+}

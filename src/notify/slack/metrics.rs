@@ -7,8 +7,8 @@ use super::text::{code, escape_clipped, number, one_line};
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{AnalysisRun, Measurement, MetricResult, completed};
 use crate::base::names::label;
-use crate::base::percent::IntOrString;
 use crate::plan::Announcement;
+use crate::plan::analysis::assess::cut_short;
 use crate::plan::analysis::threshold::{Bound, Demand, Threshold, threshold as demands};
 
 /// Measurements of the deciding metric that are shown.
@@ -142,15 +142,6 @@ fn line(run: &AnalysisRun, metric: &Metric) -> String {
         parts.push("dry run".into());
     }
     parts.join(" · ")
-}
-
-/// Whether a metric was ended because another one decided, while its own last measurement was bad. Its phase is a success then.
-fn cut_short(metric: &Metric, result: &MetricResult) -> bool {
-    let planned = metric.count.as_ref().and_then(IntOrString::as_int);
-    let last = result.measurements.last().map(|last| last.phase.as_str());
-    result.phase == "Successful"
-        && last != Some("Successful")
-        && result.count.unwrap_or(0) < planned.unwrap_or(1)
 }
 
 fn icon(phase: &str) -> &'static str {

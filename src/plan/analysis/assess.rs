@@ -144,6 +144,15 @@ fn metric_phase(metric: &Metric, result: &MetricResult, stop: bool) -> &'static 
     if stop { "Successful" } else { "Running" }
 }
 
+/// Whether a metric was ended because another one decided, while its own last measurement was not good. Its phase is a success then.
+pub fn cut_short(metric: &Metric, result: &MetricResult) -> bool {
+    let planned = metric.count.as_ref().and_then(IntOrString::as_int);
+    let last = result.measurements.last().map(|last| last.phase.as_str());
+    result.phase == "Successful"
+        && last != Some("Successful")
+        && result.count.unwrap_or(0) < planned.unwrap_or(1)
+}
+
 fn final_phase(phase: &str) -> Option<&'static str> {
     ["Successful", "Failed", "Error", "Inconclusive"]
         .into_iter()

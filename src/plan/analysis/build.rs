@@ -70,9 +70,16 @@ pub fn base_name(wanted: &RunWanted) -> String {
     }
 }
 
-/// The name for a run of this spec, given the runs that exist. A run is taken up again when it is open, not asked to stop, owned by
-/// the Rollout and asks for the same; otherwise the next free of `base`, `base.1`, `base.2` … is used.
-pub fn name_for(base: &str, owner_uid: &str, spec: &AnalysisRunSpec, existing: &[AnalysisRun]) -> Name {
+/// The name for a run of this spec, given the runs that exist. A run is taken up again when it is open or one that `counts` although
+/// it is over, not asked to stop, owned by the Rollout and asks for the same; otherwise the next free of `base`, `base.1`, `base.2` …
+/// is used.
+pub fn name_for(
+    base: &str,
+    owner_uid: &str,
+    spec: &AnalysisRunSpec,
+    existing: &[AnalysisRun],
+    counts: impl Fn(&AnalysisRun) -> bool,
+) -> Name {
     let name_of = |attempt: usize| {
         if attempt == 0 {
             base.to_owned()
@@ -86,8 +93,9 @@ pub fn name_for(base: &str, owner_uid: &str, spec: &AnalysisRunSpec, existing: &
             return Name::Create(name);
         };
         // A run that was told to stop ends as a success without having measured: it must not stand for a new attempt.
-        let open = !completed(&run.status.phase) && !run.spec.terminate && !run.metadata.deleting();
-        if open && run.metadata.controlled_by(owner_uid) && asks_the_same(&run.spec, spec) {
+        let alive = !run.spec.terminate && !run.metadata.deleting();
+        let wanted = alive && (!completed(&run.status.phase) || counts(run));
+        if wanted && run.metadata.controlled_by(owner_uid) && asks_the_same(&run.spec, spec) {
             return Name::Reuse(name);
         }
     }
@@ -378,8 +386,9 @@ mod tests {
             crate::base::json::merge_apply(&mut run, &change);
             serde_json::from_value(run).unwrap()
         };
-        let check =
-            |existing: &[AnalysisRun], want: Name| assert_eq!(name_for("r", "u", &spec, existing), want);
+        let check = |existing: &[AnalysisRun], want: Name| {
+            assert_eq!(name_for("r", "u", &spec, existing, |_| false), want)
+        };
         let same = || json!({});
         check(&[], Name::Create("r".into()));
         check(&[run("other", "u", "Running", same())], Name::Create("r".into()));

@@ -7,6 +7,7 @@
 pub mod args;
 pub mod assess;
 pub mod build;
+pub mod caution;
 pub mod condition;
 pub mod field_ref;
 pub mod fold;
@@ -29,6 +30,7 @@ use crate::api::analysis::{Metric, SecretKeyRef};
 use crate::api::analysis_run::{AnalysisRun, AnalysisRunStatus, completed};
 use crate::base::gotime::Time;
 use crate::base::json::merge_diff;
+use crate::base::names::reason;
 use crate::base::object::Kind;
 use crate::base::reading::Reading;
 use crate::plan::{Action, Note, Plan, Verb};
@@ -110,7 +112,7 @@ pub fn plan_run(seen: &RunObserved, now: DateTime<Utc>) -> RunPlan {
     }
     let mut status = run.status.clone();
     status.started_at.get_or_insert(Time::new(now));
-    match targets(run) {
+    let mut planned = match targets(run) {
         Err(message) => {
             // Unlike Argo Rollouts the completion time is set, so that a time to live applies to such runs too.
             let note = assess::set_run_phase(&mut status, "Error", message, Time::new(now));
@@ -122,7 +124,14 @@ pub fn plan_run(seen: &RunObserved, now: DateTime<Utc>) -> RunPlan {
             }
         }
         Ok(targets) => measure(seen, &targets, status, now),
+    };
+    if run.status.started_at.is_none() && run.metadata.controller().is_none() {
+        // What a Rollout starts it tells of itself.
+        let warnings = caution::warnings(&run.spec).into_iter();
+        let notes = warnings.map(|message| Note::warning(reason::LIMITS_FORGIVE_ALL, message));
+        planned.plan.notes.extend(notes);
     }
+    planned
 }
 
 /// The metrics of the run, ready to be carried out, or why they cannot be.

@@ -3,9 +3,10 @@
 use crate::api::analysis_run::{AnalysisRun, completed};
 use crate::api::rollout_status::RunStatusRef;
 use crate::api::strategy::RolloutAnalysis;
-use crate::base::names::{label, pause};
+use crate::base::names::{label, pause, reason};
 use crate::base::object::Kind;
 use crate::plan::analysis::build::{Name, Purpose, RunWanted, base_name, build_run, name_for, run_spec};
+use crate::plan::analysis::caution;
 use crate::plan::analysis::history::{History, runs_to_delete};
 use crate::plan::analysis::templates::templates_needed;
 use crate::plan::rollout::draft::{Draft, guard};
@@ -113,13 +114,13 @@ fn carry(
     purpose: Purpose,
     known: Option<RunStatusRef>,
 ) -> Option<RunStatusRef> {
-    let Some(known) = known.filter(|known| !needs_new(draft, known)) else {
-        return start(draft, analysis, purpose);
+    let Some(known) = known.clone().filter(|known| !needs_new(draft, known)) else {
+        return start(draft, analysis, purpose, known.as_ref());
     };
     let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
     // A run that the cache does not show yet was just created; one that somebody deleted is started again.
     let Some(run) = run else {
-        return start(draft, analysis, purpose);
+        return start(draft, analysis, purpose, None);
     };
     let (phase, message) = (run.status.phase.clone(), run.status.message.clone());
     if phase != known.status && !phase.is_empty() {
@@ -183,7 +184,12 @@ fn needs_new(draft: &Draft, known: &RunStatusRef) -> bool {
     status.aborted_at.is_some()
 }
 
-fn start(draft: &mut Draft, analysis: &RolloutAnalysis, purpose: Purpose) -> Option<RunStatusRef> {
+fn start(
+    draft: &mut Draft,
+    analysis: &RolloutAnalysis,
+    purpose: Purpose,
+    before: Option<&RunStatusRef>,
+) -> Option<RunStatusRef> {
     let wanted = RunWanted {
         rollout: &draft.rollout,
         analysis,
@@ -201,15 +207,20 @@ fn start(draft: &mut Draft, analysis: &RolloutAnalysis, purpose: Purpose) -> Opt
             return None;
         }
     };
-    let name = name_for(
-        &base_name(&wanted),
-        &draft.rollout.metadata.uid,
-        &spec,
-        &draft.runs,
-    );
-    let name = match name {
+    let (base, uid) = (base_name(&wanted), &draft.rollout.metadata.uid);
+    let unrecorded = |run: &AnalysisRun| is_unrecorded(draft, before, run);
+    let unknown = |name| RunStatusRef {
+        name,
+        status: String::new(),
+        message: String::new(),
+    };
+    let name = match name_for(&base, uid, &spec, &draft.runs, unrecorded) {
         Name::Reuse(name) => {
             let run = draft.runs.iter().find(|run| run.metadata.name == name)?;
+            if completed(&run.status.phase) {
+                // What came of it is news: the next pass of the chain tells and judges it.
+                return Some(unknown(name));
+            }
             let (status, message) = (run.status.phase.clone(), run.status.message.clone());
             return Some(RunStatusRef {
                 name,
@@ -221,13 +232,35 @@ fn start(draft: &mut Draft, analysis: &RolloutAnalysis, purpose: Purpose) -> Opt
     };
     let object = build_run(&wanted, &name).ok()?;
     let run: AnalysisRun = serde_json::from_value(object.clone()).ok()?;
-    draft.create(Kind::AnalysisRun, draft.sibling(&name), object);
+    let write = draft.create(Kind::AnalysisRun, draft.sibling(&name), object);
+    for message in caution::warnings(&run.spec) {
+        draft.tell(write, Note::warning(reason::LIMITS_FORGIVE_ALL, message));
+    }
     draft.runs.push(run);
-    Some(RunStatusRef {
-        name,
-        status: String::new(),
-        message: String::new(),
-    })
+    Some(unknown(name))
+}
+
+/// Whether a run that is over was made for this very attempt, and only the status that names it could never be written. `before` is the
+/// run that is to be replaced.
+fn is_unrecorded(draft: &Draft, before: Option<&RunStatusRef>, run: &AnalysisRun) -> bool {
+    let status = &draft.seen.rollout.status;
+    if before.is_some_and(|before| before.name == run.metadata.name) {
+        return false;
+    }
+    if status.current_pod_hash != draft.new_hash {
+        // Nothing of this revision is recorded yet, so nothing of it is from an earlier attempt.
+        return true;
+    }
+    let created = run.metadata.creation_timestamp;
+    let began = status
+        .duration
+        .as_ref()
+        .and_then(|known| known.rollout_started_at);
+    let same_steps = status.current_step_hash == draft.rollout.status.current_step_hash;
+    match status.aborted_at {
+        Some(aborted) => created > Some(aborted),
+        None => same_steps && began.is_some() && created >= began,
+    }
 }
 
 /// Ends every other run that is still open.

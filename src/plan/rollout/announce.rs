@@ -5,7 +5,7 @@ use crate::api::rollout_status::RolloutStatus;
 use crate::api::template;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::plan::rollout::draft::Draft;
-use crate::plan::rollout::{conditions, pause};
+use crate::plan::rollout::{conditions, pause, traffic};
 use crate::plan::{Announcement, Moment};
 use chrono::{DateTime, Utc};
 
@@ -100,6 +100,10 @@ fn announcement(draft: &Draft, moment: Moment) -> Announcement {
     let revision = metadata.revision();
     runs.retain(|run| run.metadata.revision() == revision);
     let steps = i32::try_from(draft.canary.steps.len()).unwrap_or(i32::MAX);
+    let weight = match moment {
+        Moment::Promoted(_) => draft.weight_max(),
+        _ => weight(draft),
+    };
     Announcement {
         moment,
         rollout: metadata.key(),
@@ -110,7 +114,7 @@ fn announcement(draft: &Draft, moment: Moment) -> Announcement {
         images_old: images(&old.stable_rs),
         images_new: images(&hash),
         pod_hash: hash,
-        weight: weight(draft),
+        weight,
         weight_max: draft.weight_max(),
         weight_is_pods: !draft.routed(),
         step: old.current_step_index.map(|index| (index, steps)),
@@ -130,15 +134,10 @@ fn since(draft: &Draft) -> Option<DateTime<Utc>> {
         .map(crate::base::gotime::Time::get)
 }
 
-/// The canary's share before this plan: of the traffic with a router, else of the available pods.
+/// The canary's share before this plan: of the traffic, as the routes were seen, else of the available pods.
 fn weight(draft: &Draft) -> i32 {
-    let old = &draft.seen.rollout.status;
     if draft.routed() {
-        return old
-            .canary
-            .weights
-            .as_ref()
-            .map_or(0, |weights| weights.canary.weight);
+        return traffic::canary_share(draft);
     }
     let of_new = draft
         .seen

@@ -124,7 +124,8 @@ fn abort_when_stuck(draft: &mut Draft, findings: &mut Findings) {
     let Some(set) = draft.set(draft.roles().new) else {
         return;
     };
-    let message = format!("ReplicaSet \"{}\" has timed out progressing.", set.name());
-    findings.intent.abort = Some(message.clone());
-    draft.note(Note::warning(reason::ROLLOUT_ABORTED, message));
+    findings.intent.abort = Some(format!(
+        "ReplicaSet \"{}\" has timed out progressing.",
+        set.name()
+    ));
 }

@@ -8,6 +8,7 @@ mod announce;
 mod canary;
 mod conditions;
 mod draft;
+mod duration;
 mod intent;
 mod pause;
 mod replicas;
@@ -28,7 +29,7 @@ use crate::base::limits;
 use crate::base::object::Kind;
 use crate::base::{json, names};
 use crate::plan::action::{Action, Verb};
-use crate::plan::{Observed, Plan, Question};
+use crate::plan::{Observed, Plan, Question, Service};
 use chrono::{DateTime, Utc};
 use draft::Draft;
 use serde_json::{Value, json};
@@ -74,6 +75,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
         prepare(&mut draft);
         chain(&mut draft);
         analysis::tidy(&mut draft);
+        services::release(&mut draft);
         return conclude(draft);
     }
     retreat::reconcile(&mut draft);
@@ -81,6 +83,14 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
         valid::mark(&mut draft, &problems);
     }
     conclude(draft)
+}
+
+/// What to do when a Rollout is gone: the Services that it managed select by their own labels again.
+pub fn farewell(managed: &[Service]) -> Plan {
+    Plan {
+        actions: managed.iter().map(services::let_go).collect(),
+        ..Plan::default()
+    }
 }
 
 /// Writes that come before any decision: an unset `spec.replicas` becomes 1, which an autoscaler needs, and orphans are adopted.

@@ -127,7 +127,15 @@ pub fn update_conditions(draft: &mut Draft) -> bool {
 
 /// Whether a person has to act before the update goes on.
 pub fn awaits_person(draft: &Draft) -> bool {
-    let status = &draft.rollout.status;
+    pauses_for_person(draft, &draft.rollout.status)
+}
+
+/// Like [`awaits_person`] of a status that is not in the draft yet, and of a manifest that is paused by hand.
+pub fn waits_for_person(draft: &Draft, status: &RolloutStatus) -> bool {
+    draft.rollout.spec.paused || pauses_for_person(draft, status)
+}
+
+fn pauses_for_person(draft: &Draft, status: &RolloutStatus) -> bool {
     if intent::inconclusive(status) {
         return true;
     }

@@ -105,6 +105,9 @@ pub fn create(draft: &mut Draft) -> bool {
         draft.rollout.status.collision_count = Some(count);
         return true;
     }
+    if tell_create_failure(draft) {
+        return true;
+    }
     let revision = next_revision(draft, None);
     let set = build(draft, revision);
     let write = draft.create(Kind::ReplicaSet, set.0.metadata.key(), set.1);
@@ -124,6 +127,32 @@ pub fn create(draft: &mut Draft) -> bool {
         reason::NEW_REPLICA_SET,
         &message,
     );
+    true
+}
+
+/// Says in the status why the last attempt to create it failed, before the next one; returns whether that was news.
+fn tell_create_failure(draft: &mut Draft) -> bool {
+    let Some(why) = draft.seen.create_failure.as_ref() else {
+        return false;
+    };
+    let mut next = draft.rollout.status.clone();
+    let known = conditions::get(&next, condition::PROGRESSING);
+    if known.is_some_and(|known| known.reason == reason::REPLICA_SET_CREATE_ERROR && known.message == *why) {
+        return false;
+    }
+    let (now, type_) = (Time::new(draft.now), condition::PROGRESSING);
+    conditions::replace(
+        &mut next,
+        now,
+        type_,
+        "False",
+        reason::REPLICA_SET_CREATE_ERROR,
+        why,
+    );
+    super::status::seal(draft, &mut next);
+    next.message = crate::base::limits::clip(why, crate::base::limits::STATUS_MESSAGE_CHARS_MAX);
+    draft.rollout.status = next;
+    draft.hop = true;
     true
 }
 

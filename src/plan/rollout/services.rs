@@ -4,7 +4,7 @@ use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
 use crate::plan::rollout::traffic;
-use crate::plan::{Answer, Note, Question, ReplicaSet};
+use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
 pub fn questions(draft: &Draft) -> Vec<Question> {
@@ -31,6 +31,37 @@ pub fn reconcile(draft: &mut Draft) {
     let aborted = draft.rollout.status.abort && !draft.fully_promoted();
     let to = if aborted { roles.stable } else { roles.new };
     switch(draft, &canary_name, to);
+}
+
+/// Lets go of the Services that the Rollout managed and does not name any more: they select by their own labels again.
+pub fn release(draft: &mut Draft) {
+    let strategy = &draft.rollout.spec.strategy;
+    let (mut named, blue_green) = (Vec::new(), strategy.blue_green.as_ref());
+    named.extend([
+        draft.canary.stable_service.clone(),
+        draft.canary.canary_service.clone(),
+    ]);
+    named.extend(blue_green.map(|blue_green| blue_green.active_service.clone()));
+    named.extend(blue_green.and_then(|blue_green| blue_green.preview_service.clone()));
+    if draft.canary.ping_pong.is_some() {
+        return;
+    }
+    let managed = draft.seen.managed.iter();
+    for service in managed.filter(|service| !named.contains(&service.metadata.name)) {
+        let action = let_go(service);
+        draft.patch(action.kind, action.key, action.guard, action.body);
+    }
+}
+
+/// The write that ends the management of a Service.
+pub fn let_go(service: &Service) -> Action {
+    Action {
+        verb: Verb::Patch,
+        kind: Kind::Service,
+        key: service.metadata.key(),
+        guard: guard(&service.metadata),
+        body: json!({"metadata": {"annotations": {annotation::MANAGED_BY: null}}, "spec": {"selector": {label::POD_HASH: null}}}),
+    }
 }
 
 fn switch(draft: &mut Draft, name: &str, to: Option<usize>) {

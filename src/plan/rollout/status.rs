@@ -6,7 +6,7 @@ use crate::base::names::reason;
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::{self, Intent};
-use crate::plan::rollout::{conditions, scale, sizing, steps, traffic};
+use crate::plan::rollout::{conditions, duration, scale, sizing, steps, traffic};
 
 /// What the parts of one pass found out, for the status.
 #[derive(Clone, Debug, Default)]
@@ -183,6 +183,7 @@ pub fn persist(draft: &mut Draft, mut status: RolloutStatus, abort_message: &str
         // The step's own Event says the same.
         draft.note(if resumed { note.quietly() } else { note });
     }
+    duration::update(draft, &old, &mut status);
     seal(draft, &mut status);
     if let Some(due) = conditions::deadline(draft, &status) {
         let waits = status.phase == crate::base::names::phase::PROGRESSING && due >= draft.now;

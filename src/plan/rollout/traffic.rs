@@ -210,6 +210,21 @@ pub fn served(draft: &Draft, hash: &str) -> i32 {
         .unwrap_or(0)
 }
 
+/// The share that the routes, as they were seen, give the canary Service: the largest of all rules. What the status says when no route
+/// can be seen.
+pub fn canary_share(draft: &Draft) -> i32 {
+    let max = draft.weight_max();
+    let stored = draft.rollout.status.canary.weights.as_ref();
+    let seen = routes(draft)
+        .into_iter()
+        .filter_map(|key| draft.seen.answers.route(&key))
+        .flat_map(|route| gateway_api::weights(route, backends(draft)))
+        .map(|rule| rule_share(&rule, true, false, max))
+        .max();
+    seen.or_else(|| stored.map(|weights| weights.canary.weight))
+        .unwrap_or(0)
+}
+
 fn rule_share(rule: &Weights, canary: bool, stable: bool, max: i32) -> i32 {
     let total = rule.canary + rule.stable;
     if total <= 0 {

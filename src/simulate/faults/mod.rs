@@ -64,3 +64,25 @@ pub fn drawn(seed: &mut Seed, entry: &Entry, window: (DateTime<Utc>, DateTime<Ut
     let own = Seed::new(seed.next_u64());
     entry.made(own, window.0, Some(window.1))
 }
+
+/// One fault of the catalogue.
+pub struct Entry {
+    pub name: &'static str,
+}
+
+pub const CATALOGUE: &[Entry] = &[Entry { name: "none" }];
+
+/// The fault with parameters drawn from the seed.
+pub fn drawn(_: &mut crate::base::seed::Seed, _: &Entry, _: (DateTime<Utc>, DateTime<Utc>)) -> Box<dyn Fault> {
+    #[derive(Debug)]
+    struct None;
+    impl Fault for None {
+        fn name(&self) -> &'static str {
+            "none"
+        }
+    }
+    Box::new(None)
+}
+
+/// What the laws must allow while this fault lasts.
+pub fn excuse(_: &str, _: &mut crate::simulate::laws::Facts) {}

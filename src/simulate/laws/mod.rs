@@ -153,7 +153,7 @@ pub struct End<'a> {
 }
 
 /// One law.
-pub trait Law {
+pub trait Law: Send {
     /// `S1`
     fn id(&self) -> &'static str;
 
@@ -182,6 +182,12 @@ pub struct Laws {
     /// What was told already: each law once per object.
     told: BTreeSet<(&'static str, String)>,
     at: Option<DateTime<Utc>>,
+}
+
+impl std::fmt::Debug for Laws {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(to, "{} laws", self.laws.len())
+    }
 }
 
 impl Laws {

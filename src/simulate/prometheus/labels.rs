@@ -47,12 +47,6 @@ impl Labels {
             .map_or("", |pair| &pair.1)
     }
 
-    /// The same, to keep; shares the text.
-    pub fn value(&self, name: &str) -> Option<Arc<str>> {
-        let found = self.0.iter().find(|pair| &*pair.0 == name);
-        found.map(|pair| Arc::clone(&pair.1))
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (&**name, &**value))
     }

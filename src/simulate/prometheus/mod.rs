@@ -125,6 +125,11 @@ impl Prometheus {
     /// Whether it runs at all. While it does not, nothing is scraped, and what happens is not known afterwards either; it is the
     /// caller's part not to ask.
     pub fn set_running(&mut self, running: bool) {
+        if running && !self.running {
+            // One that starts does not know which series it had, so it does not end those that are gone by now.
+            self.targets = Targets::default();
+            self.rules.iter_mut().for_each(rules::Group::forget);
+        }
         self.running = running;
     }
 
@@ -171,6 +176,12 @@ impl Prometheus {
     pub fn append(&mut self, labels: &Labels, at: DateTime<Utc>, value: f64) {
         let id = self.series.id(labels);
         self.series.append(id, at.timestamp_millis(), value);
+    }
+
+    /// Says that a series is gone since `at`, as a scrape does that no longer finds it.
+    pub fn end(&mut self, labels: &Labels, at: DateTime<Utc>) {
+        let id = self.series.id(labels);
+        self.series.end(id, at.timestamp_millis());
     }
 
     /// The answer to `/api/v1/query`: HTTP status and body.

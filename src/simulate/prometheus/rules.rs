@@ -79,6 +79,13 @@ fn rule(group: &str, rule: &Json) -> Result<Rule, String> {
 }
 
 impl Group {
+    /// Ends no series at the next evaluation.
+    pub fn forget(&mut self) {
+        for rule in &mut self.rules {
+            rule.last.clear();
+        }
+    }
+
     /// Evaluates every rule and keeps what it gives. A rule that cannot be evaluated gives nothing, as in Prometheus.
     pub fn evaluate(&mut self, eval: impl Fn(&SeriesStore) -> Eval<'_>, series: &mut SeriesStore, now: i64) {
         for rule in &mut self.rules {
@@ -104,5 +111,38 @@ impl Group {
             }
             rule.last = present;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_read_from_rule_files_and_from_prometheus_rules() {
+        let group =
+            "[{name: g, interval: 15s, rules: [{record: a, expr: 1}, {alert: b, expr: up}]}, {name: h}]";
+        for text in [format!("groups: {group}"), format!("spec: {{groups: {group}}}")] {
+            let groups = read(&text).unwrap();
+            let found: Vec<(i64, usize)> = groups.iter().map(|one| (one.interval, one.rules.len())).collect();
+            assert_eq!(found, [(15_000, 1), (60_000, 0)]);
+        }
+    }
+
+    #[test]
+    fn a_mistake_in_a_rule_file_is_named() {
+        let check = |text: &str, expect: &str| {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(expect), "{error}");
+        };
+        check("a: 1", "there are no groups");
+        check(
+            "groups: [{name: g, interval: soon}]",
+            "group g: interval \"soon\"",
+        );
+        check(
+            "groups: [{name: g, rules: [{record: a, expr: 'sum('}]}]",
+            "group g: a: parse error",
+        );
     }
 }

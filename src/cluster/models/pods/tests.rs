@@ -155,7 +155,7 @@ fn flapping_pods_are_ready_half_of_the_time() {
         assert_eq!(
             behaving(Behaviour::Flap { period }, now),
             (expect.0, Some(expect.1))
-        )
+        );
     };
     let ready = |since| Look::Ready {
         since: at(since),
@@ -175,7 +175,7 @@ fn a_pod_that_crashes_after_a_time_serves_again() {
         assert_eq!(
             behaving(Behaviour::CrashAfter { time }, now),
             (expect.0, Some(expect.1))
-        )
+        );
     };
     let ready = |since| Look::Ready {
         since: at(since),

@@ -76,8 +76,10 @@ async fn the_order_of_deletion_is_that_of_the_controller() {
 #[tokio::test(start_paused = true)]
 async fn pods_of_another_owner_are_never_counted() {
     let mut play = Play::new();
+    play.run(0.0).await;
+    let node = play.get("nodes", "node-1");
     let foreign = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "foreign", "labels": labels("web", "a"),
-        "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "n", "uid": "other", "controller": true}]},
+        "ownerReferences": [{"apiVersion": "v1", "kind": "Node", "name": "node-1", "uid": node["metadata"]["uid"], "controller": true}]},
         "spec": {"containers": [{"name": "web", "image": "web:good"}]}});
     let mut free = foreign.clone();
     free["metadata"] = json!({"name": "free", "labels": labels("web", "a")});
@@ -89,7 +91,7 @@ async fn pods_of_another_owner_are_never_counted() {
     play.run(1.0).await;
     let owner = |name: &str| play.get("pods", name)["metadata"]["ownerReferences"][0]["uid"].clone();
     assert_eq!(owner("free"), set["metadata"]["uid"], "adopted");
-    assert_eq!(owner("foreign"), "other");
+    assert_eq!(owner("foreign"), node["metadata"]["uid"]);
     assert_eq!(owner("unlike"), Value::Null);
     assert_eq!(play.get("replicasets.apps", "web-a")["status"]["replicas"], 2);
     assert_eq!(play.pods().len(), 4);

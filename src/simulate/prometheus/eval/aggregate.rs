@@ -48,14 +48,12 @@ fn ranked(reduce: Reduce) -> Option<bool> {
 
 /// Groups in the order in which each is first met.
 fn group(samples: Vec<Sample>, by: &Grouping) -> Vec<Group> {
-    let places = {
-        let mut seen = BTreeMap::new();
-        let mut place = |sample: &Sample| {
-            let next = seen.len();
-            *seen.entry(Key::of(sample, by)).or_insert(next)
-        };
-        samples.iter().map(&mut place).collect::<Vec<usize>>()
+    let mut seen = BTreeMap::new();
+    let place = |sample| {
+        let next = seen.len();
+        *seen.entry(Key::of(sample, by)).or_insert(next)
     };
+    let places: Vec<usize> = samples.iter().map(place).collect();
     let mut groups: Vec<Group> = Vec::new();
     for (sample, place) in samples.into_iter().zip(places) {
         if place == groups.len() {
@@ -71,17 +69,15 @@ fn group(samples: Vec<Sample>, by: &Grouping) -> Vec<Group> {
 
 /// What tells groups apart.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
-    Values(Vec<Option<std::sync::Arc<str>>>),
+enum Key<'a> {
+    Values(Vec<&'a str>),
     All(Labels),
 }
 
-impl Key {
-    fn of(sample: &Sample, by: &Grouping) -> Self {
+impl<'a> Key<'a> {
+    fn of(sample: &'a Sample, by: &Grouping) -> Self {
         match by {
-            Grouping::Only(names) => {
-                Self::Values(names.iter().map(|name| sample.labels.value(name)).collect())
-            }
+            Grouping::Only(names) => Self::Values(names.iter().map(|name| sample.labels.get(name)).collect()),
             Grouping::AllBut(_) => Self::All(project(&sample.labels, by)),
         }
     }

@@ -7,7 +7,7 @@ mod histogram;
 mod over_time;
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Edition;
 use super::function::{Function, OverTime};
@@ -133,9 +133,8 @@ impl Eval<'_> {
             Node::Window(selector, range) => {
                 let to = self.shifted(&selector.shift, now);
                 let from = to - range;
-                let window = |series: &&'_ Series| !series.points(self.edition.first(from), to).is_empty();
-                let all = self.matching(selector).into_iter().filter(window);
-                Ok(all.map(|series| self.window(series, from, to)).collect())
+                let all = self.matching(selector).into_iter();
+                Ok(all.filter_map(|series| self.window(series, from, to)).collect())
             }
             Node::Subquery {
                 inner,
@@ -150,19 +149,21 @@ impl Eval<'_> {
         }
     }
 
-    fn window<'b>(&self, series: &'b Series, from: i64, to: i64) -> Window<'b> {
-        Window {
+    /// None without any sample.
+    fn window<'b>(&self, series: &'b Series, from: i64, to: i64) -> Option<Window<'b>> {
+        let points = series.points(self.edition.first(from), to);
+        (!points.is_empty()).then(|| Window {
             labels: series.labels.clone(),
             bare: series.bare.clone(),
-            points: Cow::Borrowed(series.points(self.edition.first(from), to)),
+            points: Cow::Borrowed(points),
             from,
             to,
-        }
+        })
     }
 
     fn subquery(&self, inner: &Node, from: i64, to: i64, step: i64) -> Result<Vec<Window<'_>>, String> {
         let mut all: Vec<(Labels, Vec<Point>)> = Vec::new();
-        let mut places = std::collections::BTreeMap::new();
+        let mut places = BTreeMap::new();
         let first = self.edition.first(from);
         let mut at = first.div_euclid(step) * step;
         if at < first {
