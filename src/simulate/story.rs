@@ -1,11 +1,16 @@
 //! A story as users write it: objects, what happens when, and what must be true at the end. Reads and checks it; plays nothing.
 
+mod check;
+mod told;
+
 use crate::base::gotime::parse_duration;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use check::number_of;
 
 /// A story.
 #[derive(Clone, Debug, Deserialize)]
@@ -30,7 +35,10 @@ pub struct Story {
     /// How images answer, by a part of their tag; without an entry an image is good.
     #[serde(default)]
     pub versions: BTreeMap<String, Version>,
-    /// Replicas of the controller.
+    /// What Prometheus says to some queries from the beginning, whatever was scraped.
+    #[serde(default)]
+    pub metrics: Vec<Dictated>,
+    /// Replicas of the controller: `serin-a`, `serin-b`, …; with more than one they elect a leader.
     #[serde(default = "one")]
     pub replicas: usize,
     /// What happens, in order.
@@ -67,8 +75,26 @@ pub struct Version {
     pub silent: bool,
     /// Holds only for pods at least this old (`3m`): a leak.
     pub after: Option<String>,
-    /// Its pods: `ready` (as they are by default), `never-ready`, `crash`, `no-image`, `slow-start`, `flapping`.
+    /// Its pods: `ready` (as they are by default), `never-ready`, `crash` (with `after`: only once they are so old), `no-image`,
+    /// `slow-start` (2 minutes), `flapping` (20 seconds not ready out of 40).
     pub pods: Option<String>,
+}
+
+/// What Prometheus says to a query. One of `value`, `none`, `status` and `scraped`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Dictated {
+    /// Every query that contains this text.
+    pub query: String,
+    /// One series with this value: a number, `NaN`, `+Inf` or `-Inf`.
+    pub value: Option<Value>,
+    /// True: no series.
+    pub none: bool,
+    /// An HTTP status, and the body that comes with it.
+    pub status: Option<u16>,
+    pub body: String,
+    /// True: what was scraped, as without any dictation.
+    pub scraped: bool,
 }
 
 /// One thing that happens.
@@ -84,8 +110,14 @@ pub struct Scene {
     /// Time after the scene before, or after `when` has come true.
     #[serde(default)]
     pub after: Option<String>,
-    #[serde(rename = "do")]
+    /// What must be true then, before anything is done.
+    #[serde(default)]
+    pub expect: Option<Expect>,
+    #[serde(rename = "do", default)]
     pub does: Deed,
+    /// The deed must be refused, by the API server or by the command, with this text in the answer.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// A condition of the Rollout.
@@ -104,10 +136,14 @@ pub enum When {
     Analysing,
     /// The stable version is that of this image tag.
     Stable(String),
+    /// The status message contains this.
+    Message(String),
+    /// There is no such Rollout any more.
+    Gone,
 }
 
 /// What somebody does, or what happens to the world.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Deed {
     /// A new image tag for the first container.
@@ -145,8 +181,33 @@ pub enum Deed {
     SetWeights(BTreeMap<String, i64>),
     /// All pods of this image tag are gone at once, as when their nodes are lost.
     LosePods(String),
-    /// Nothing: to wait for a condition.
+    /// What Prometheus says to some queries from now on.
+    Metrics(Vec<Dictated>),
+    /// Prometheus is down for so long: it refuses connections, scrapes nothing, and does not know afterwards what happened.
+    PrometheusDown(String),
+    /// A GitOps tool puts this object back to what Git says, from now on, again and again.
+    SelfHeal(SelfHeal),
+    /// No more pods than this may be in the namespace: a quota. `null` lifts it.
+    Quota(Option<usize>),
+    /// What a HorizontalPodAutoscaler measures from now on, in the unit of its target.
+    Load(Measured),
+    /// Nothing: to wait for a moment.
+    #[default]
     Nothing,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SelfHeal {
+    pub every: String,
+    pub object: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Measured {
+    pub autoscaler: String,
+    pub value: f64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -193,39 +254,82 @@ pub struct Crash {
     pub back: Option<String>,
 }
 
-/// What must be true at the end. What is left out may be anything.
+/// What must be true at some moment. What is left out may be anything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Expect {
+    /// The Rollout's phase, or `Gone`.
+    pub phase: Option<String>,
+    /// Tag of the stable version's image.
+    pub stable: Option<String>,
+    /// The canary's weight in the route.
+    pub weight: Option<i64>,
+    /// Index of the current step, from 0.
+    pub step: Option<i64>,
+    /// Pods of all versions that are available.
+    pub available: Option<i64>,
+    /// Versions whose ReplicaSets are still there.
+    pub revisions: Option<usize>,
+    /// Parts of the status message.
+    pub message: Vec<String>,
+    /// Parts of Events' messages, each in some Event of the namespace.
+    pub events: Vec<String>,
+}
+
+/// What must be true at the end, and for a minute from then on. What is left out may be anything.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Ends {
-    /// The Rollout's phase.
+    /// As in `expect`, here and in the next ones.
     pub phase: String,
+    #[serde(default)]
+    pub stable: Option<String>,
+    #[serde(default)]
+    pub weight: Option<i64>,
+    #[serde(default)]
+    pub step: Option<i64>,
+    #[serde(default)]
+    pub available: Option<i64>,
+    #[serde(default)]
+    pub revisions: Option<usize>,
+    #[serde(default)]
+    pub message: Vec<String>,
+    #[serde(default)]
+    pub events: Vec<String>,
     /// The longest it may take after the last scene.
     #[serde(default = "half_an_hour")]
     pub within: String,
-    /// Tag of the stable version's image.
-    #[serde(default)]
-    pub stable: Option<String>,
-    /// The canary's weight in the route.
-    #[serde(default)]
-    pub weight: Option<i64>,
-    /// Parts of the status message.
-    #[serde(default)]
-    pub message: Vec<String>,
     /// Parts of what Slack was told, each in some message.
     #[serde(default)]
     pub slack: Vec<String>,
-    /// Parts of Events' messages, each in some Event of the Rollout.
+    /// How many messages Slack got, neither more nor fewer.
     #[serde(default)]
-    pub events: Vec<String>,
+    pub slack_messages: Option<usize>,
     /// The most requests of users that may have found nobody to take them.
     #[serde(default)]
     pub refused_max: Option<f64>,
-    /// The most errors that users may have got.
+    /// The most errors that users may have got, from all versions.
     #[serde(default)]
     pub errors_max: Option<f64>,
-    /// Pods of the stable version that are available.
+    /// The canary never had more weight than this in the route.
     #[serde(default)]
-    pub available: Option<i64>,
+    pub weight_max: Option<i64>,
+}
+
+impl Ends {
+    /// What must hold at the last moment.
+    pub fn expect(&self) -> Expect {
+        Expect {
+            phase: Some(self.phase.clone()),
+            stable: self.stable.clone(),
+            weight: self.weight,
+            step: self.step,
+            available: self.available,
+            revisions: self.revisions,
+            message: self.message.clone(),
+            events: self.events.clone(),
+        }
+    }
 }
 
 fn half_an_hour() -> String {
@@ -262,24 +366,6 @@ impl Story {
         story.objects = objects;
         story.check().map_err(malformed)?;
         Ok(story)
-    }
-
-    /// The first thing that is wrong, with the mend.
-    fn check(&self) -> Result<(), String> {
-        for (number, scene) in self.timeline.iter().enumerate() {
-            for (field, text) in [("at", &scene.at), ("after", &scene.after)] {
-                if let Some(text) = text {
-                    duration(text).map_err(|why| format!("timeline[{number}].{field}: {why}"))?;
-                }
-            }
-        }
-        duration(&self.ends.within).map_err(|why| format!("ends.within: {why}"))?;
-        for (tag, version) in &self.versions {
-            if version.errors.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-                return Err(format!("versions.{tag}.errors: a share from 0 to 1, not percent"));
-            }
-        }
-        self.rollout_key().map(|_| ())
     }
 
     /// Namespace and name of the Rollout it is about.
