@@ -4,6 +4,7 @@ mod check;
 mod told;
 
 use crate::base::gotime::parse_duration;
+use crate::base::json::merge_apply;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,10 +22,10 @@ pub struct Story {
     /// What it is about, and where it is known from.
     #[serde(default)]
     pub about: String,
-    /// Files with manifests, relative to the story.
+    /// Files with manifests, relative to the story. An object of the same kind and name as an earlier one is merged into that.
     #[serde(default)]
     pub manifests: Vec<PathBuf>,
-    /// Objects besides, created after those of the files.
+    /// Objects besides, created after those of the files, or merged into one of the same kind and name.
     #[serde(default)]
     pub objects: Vec<Value>,
     /// Name of the Rollout it is about; may be left out when there is one only.
@@ -274,6 +275,9 @@ pub struct Expect {
     pub message: Vec<String>,
     /// Parts of Events' messages, each in some Event of the namespace.
     pub events: Vec<String>,
+    /// Objects that must be there, by kind and name, with at least these fields. Lists must have as many items, each with at least
+    /// these fields.
+    pub objects: Vec<Value>,
 }
 
 /// What must be true at the end, and for a minute from then on. What is left out may be anything.
@@ -296,6 +300,8 @@ pub struct Ends {
     pub message: Vec<String>,
     #[serde(default)]
     pub events: Vec<String>,
+    #[serde(default)]
+    pub objects: Vec<Value>,
     /// The longest it may take after the last scene.
     #[serde(default = "half_an_hour")]
     pub within: String,
@@ -328,6 +334,7 @@ impl Ends {
             revisions: self.revisions,
             message: self.message.clone(),
             events: self.events.clone(),
+            objects: self.objects.clone(),
         }
     }
 }
@@ -360,9 +367,13 @@ impl Story {
         let folder = path.parent().unwrap_or(Path::new(""));
         let mut objects = Vec::new();
         for manifest in &story.manifests {
-            objects.extend(manifests(&folder.join(manifest))?);
+            for object in manifests(&folder.join(manifest))? {
+                place(&mut objects, object);
+            }
         }
-        objects.append(&mut story.objects);
+        for object in std::mem::take(&mut story.objects) {
+            place(&mut objects, object);
+        }
         story.objects = objects;
         story.check().map_err(malformed)?;
         Ok(story)
@@ -393,6 +404,15 @@ impl Story {
         }
         keys.find(|(namespace, name)| *name == self.rollout || format!("{namespace}/{name}") == self.rollout)
             .ok_or_else(|| format!("rollout: no Rollout {:?} among the manifests", self.rollout))
+    }
+}
+
+/// Adds an object, or merges it into the one that it means.
+fn place(objects: &mut Vec<Value>, object: Value) {
+    let name = |object: &Value| (object["kind"].clone(), object["metadata"]["name"].clone());
+    match objects.iter_mut().find(|known| name(known) == name(&object)) {
+        Some(known) => merge_apply(known, &object),
+        None => objects.push(object),
     }
 }
 

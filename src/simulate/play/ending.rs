@@ -33,7 +33,11 @@ impl Play<'_> {
     pub(super) fn differences(&self, expect: &Expect) -> Vec<String> {
         let Some((object, rollout)) = self.rollout() else {
             return match expect.phase.as_deref() {
-                Some("Gone") => self.untold_events(&expect.events),
+                Some("Gone") => {
+                    let mut unmet = self.untold_events(&expect.events);
+                    unmet.extend(self.unlike(&expect.objects));
+                    unmet
+                }
                 _ => vec!["the Rollout is gone".into()],
             };
         };
@@ -70,7 +74,29 @@ impl Play<'_> {
             unmet.push(format!("message: {part:?} is not in {message:?}"));
         }
         unmet.extend(self.untold_events(&expect.events));
+        unmet.extend(self.unlike(&expect.objects));
         unmet
+    }
+
+    /// The objects that are not as told.
+    fn unlike(&self, objects: &[Value]) -> Vec<String> {
+        objects.iter().filter_map(|want| self.unlike_one(want)).collect()
+    }
+
+    fn unlike_one(&self, want: &Value) -> Option<String> {
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let (kind, name) = (text(&want["kind"]), text(&want["metadata"]["name"]));
+        let world = self.hand().cluster.world();
+        let mut all = world.store.all();
+        let found = all.find(|(key, object)| {
+            object["kind"] == want["kind"] && key.name == name && key.namespace == self.namespace
+        });
+        match found {
+            None => Some(format!("objects: there is no {kind} {name}")),
+            Some((_, object)) => {
+                missing(want, object, "").map(|why| format!("objects: {kind} {name}: {why}"))
+            }
+        }
     }
 
     /// How many ReplicaSets the Rollout has.
@@ -94,6 +120,25 @@ impl Play<'_> {
             .filter(told)
             .map(|part| format!("events: none says {part:?}"))
             .collect()
+    }
+}
+
+/// The first place at which an object has not what is told.
+fn missing(want: &Value, got: &Value, path: &str) -> Option<String> {
+    match (want, got) {
+        (Value::Object(want), Value::Object(_)) => want.iter().find_map(|(name, value)| {
+            let path = match path {
+                "" => name.clone(),
+                path => format!("{path}.{name}"),
+            };
+            missing(value, &got[name], &path)
+        }),
+        (Value::Array(want), Value::Array(got)) if want.len() == got.len() => {
+            let pairs = want.iter().zip(got).enumerate();
+            let mut found = pairs.map(|(at, (want, got))| missing(want, got, &format!("{path}[{at}]")));
+            found.find_map(|one| one)
+        }
+        _ => (want != got).then(|| format!("{path}: told {want}, is {got}")),
     }
 }
 
