@@ -121,7 +121,7 @@ pub fn play(story: &Story, staging: Staging) -> Played {
 async fn users_come(hand: Hand, (namespace, name): (String, String), loads: Vec<Load>) {
     let mut changed = hand.cluster.subscribe();
     loop {
-        changed.borrow_and_update();
+        changed.catch_up();
         let rollout = hand.rollout(&namespace, &name);
         if rollout.is_some_and(|rollout| rollout["status"]["phase"] == "Healthy") {
             break;
