@@ -274,3 +274,27 @@ fn a_story_that_is_wrong_says_where_and_what_to_do() {
     );
     check(&format!("{ends}rollout: cart"), &["rollout", "cart"]);
 }
+
+#[test]
+fn timelines_fit_a_terminal_and_their_json_has_every_number() {
+    for (name, story, played) in first() {
+        let timeline = timeline(story, played);
+        for line in timeline.text().lines() {
+            assert!(line.chars().count() <= 120, "{name}: {line}");
+        }
+        let json = timeline.json();
+        let rows = json["rows"].as_array().unwrap();
+        let requests: f64 = rows
+            .iter()
+            .map(|row| row["served"]["requests"].as_f64().unwrap())
+            .sum();
+        let tally = &played.outcome.tally;
+        let served: f64 = tally.served.values().map(|(requests, _)| requests).sum();
+        assert!(
+            (requests - served - tally.refused).abs() < 0.01,
+            "{name}: {requests}"
+        );
+        assert_eq!(json["summary"]["messages"], tally.said.len(), "{name}");
+        assert!(rows.iter().all(|row| row["what"]["kind"].is_string()), "{name}");
+    }
+}
