@@ -16,6 +16,7 @@ pub mod slack;
 pub mod stage;
 pub mod story;
 pub mod swarm;
+pub mod timeline;
 pub mod traffic;
 pub mod transcript;
 pub mod world;
