@@ -29,7 +29,9 @@ fn lived(case: &Case) -> Verdict {
 /// Seeds that broke a law once.
 fn corpus() -> Vec<u64> {
     let text = include_str!("../data/seeds.txt");
-    let lines = text.lines().map(|line| line.split('#').next().unwrap_or_default().trim());
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
     lines
         .filter(|line| !line.is_empty())
         .map(|line| line.parse().unwrap())
@@ -38,7 +40,11 @@ fn corpus() -> Vec<u64> {
 
 fn told(seed: u64) -> String {
     let case = Case::drawn(seed);
-    let law = lived(&case).broken.first().map(|broken| broken.law).unwrap_or_default();
+    let law = lived(&case)
+        .broken
+        .first()
+        .map(|broken| broken.law)
+        .unwrap_or_default();
     let least = shrunk(&case, law, |case| lived(case).broken);
     report(&least, &lived(&least))
 }
@@ -84,7 +90,13 @@ fn no_seed_breaks_a_law() {
         .collect();
     let summary: Vec<String> = by_law
         .iter()
-        .map(|(law, seeds)| format!("{law}: {} seeds, {:?}", seeds.len(), &seeds[..seeds.len().min(12)]))
+        .map(|(law, seeds)| {
+            format!(
+                "{law}: {} seeds, {:?}",
+                seeds.len(),
+                &seeds[..seeds.len().min(12)]
+            )
+        })
         .collect();
     assert!(
         failed.is_empty(),
