@@ -119,7 +119,11 @@ impl Prometheus {
 
     /// Dictates answers. An earlier script wins over the later ones, but one for the same text takes the place of the one before.
     pub fn script(&mut self, scripted: Scripted) {
-        match self.scripted.iter_mut().find(|one| one.contains == scripted.contains) {
+        match self
+            .scripted
+            .iter_mut()
+            .find(|one| one.contains == scripted.contains)
+        {
             Some(one) => *one = scripted,
             None => self.scripted.push(scripted),
         }
