@@ -18,6 +18,10 @@ pub enum Verdict {
     Refuse(Box<Failure>),
     /// The connection breaks: the caller does not learn what happened.
     Lose,
+    /// This is carried out instead: what a webhook made of it, or what an API server answers that is behind.
+    Instead(Box<Call>),
+    /// After it was applied: the second half of the answer is missing.
+    Truncate,
 }
 
 /// What becomes of a watch event.
@@ -28,6 +32,12 @@ pub enum Delivery {
     Never,
     /// The watch ends before it.
     Close,
+    /// The watch ends instead of it, with 410: the version is too old to go on from.
+    Expire,
+    /// As it is, unless its object has changed again since: that event will do.
+    IfNewest,
+    /// After the next event, unless that is about the same object.
+    AfterNext,
 }
 
 /// The gate. Each future may wait as long as it likes: that is a delay.

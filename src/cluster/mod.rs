@@ -20,6 +20,7 @@
 
 mod builtin;
 pub mod catalog;
+mod connections;
 mod defaults;
 pub mod discovery;
 pub mod failure;
@@ -43,6 +44,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::base::clock::Clock;
+use connections::Connections;
 use failure::Failure;
 use gate::{Gate, Open};
 use request::Call;
@@ -63,6 +65,7 @@ struct Shared {
     gate: Mutex<Arc<dyn Gate>>,
     /// The version of the last write, for those who wait for one.
     changed: tokio::sync::watch::Sender<u64>,
+    connections: Connections,
 }
 
 impl Cluster {
@@ -143,6 +146,7 @@ impl Cluster {
                 world: Mutex::new(world),
                 gate,
                 changed,
+                connections: Connections::default(),
             }),
         }
     }
@@ -178,6 +182,11 @@ impl Cluster {
     /// Forgets the past: watches from before must list again.
     pub fn compact(&self) {
         self.change(|world| world.store.compact());
+    }
+
+    /// Ends all watches of a caller, or of everybody: they may begin anew at once.
+    pub fn hang_up(&self, caller: Option<&str>) {
+        self.shared.connections.cut(caller);
     }
 
     /// Hears of every write.

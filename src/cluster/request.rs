@@ -55,6 +55,13 @@ impl Query {
         Self(pairs.collect())
     }
 
+    /// With this option too, or with another value of it.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.0.insert(name.to_owned(), value.into());
+        self
+    }
+
     /// Empty if it is not given.
     pub fn text(&self, name: &str) -> &str {
         self.0.get(name).map_or("", String::as_str)

@@ -80,11 +80,12 @@ async fn answer(cluster: Cluster, caller: Arc<str>, request: Request<Body>) -> i
         }
         Ok(Asked::Call(call)) => call,
     };
-    match cluster.gate().before(&call).await {
-        Verdict::Pass => {}
+    let call = match cluster.gate().before(&call).await {
+        Verdict::Pass | Verdict::Truncate => call,
+        Verdict::Instead(other) => other,
         Verdict::Refuse(failure) => return refused(&failure),
         Verdict::Lose => return Err(io::ErrorKind::ConnectionReset.into()),
-    }
+    };
     if call.verb == Verb::Watch {
         let watch = Watch::begin(&cluster, &cluster.world(), (*call).clone());
         return match watch {
@@ -93,11 +94,12 @@ async fn answer(cluster: Cluster, caller: Arc<str>, request: Request<Body>) -> i
         };
     }
     let written = cluster.perform(&call);
-    match cluster.gate().after(&call).await {
-        Verdict::Pass => {}
+    let whole = match cluster.gate().after(&call).await {
+        Verdict::Pass | Verdict::Instead(_) => true,
+        Verdict::Truncate => false,
         Verdict::Refuse(failure) => return refused(&failure),
         Verdict::Lose => return Err(io::ErrorKind::ConnectionReset.into()),
-    }
+    };
     match written {
         Ok(Written {
             code,
@@ -109,7 +111,10 @@ async fn answer(cluster: Cluster, caller: Arc<str>, request: Request<Body>) -> i
             } else {
                 object
             };
-            json(code, &object, &warnings, None)
+            match whole {
+                true => json(code, &object, &warnings, None),
+                false => halved(code, &object),
+            }
         }
         Err(failure) => refused(&failure),
     }
@@ -210,6 +215,17 @@ fn text(code: u16, words: &str) -> io::Result<Response<Answer>> {
         .status(code)
         .header(http::header::CONTENT_TYPE, "text/plain; charset=utf-8")
         .body(body)
+        .map_err(io::Error::other)
+}
+
+/// An answer that breaks off in the middle.
+fn halved(code: u16, object: &Value) -> io::Result<Response<Answer>> {
+    let mut body = Bytes::from(object.to_string());
+    body.truncate(body.len() / 2);
+    Response::builder()
+        .status(code)
+        .header(http::header::CONTENT_TYPE, "application/json")
+        .body(Full::new(body).boxed_unsync())
         .map_err(io::Error::other)
 }
 

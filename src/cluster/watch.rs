@@ -15,12 +15,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Cluster;
+use super::connections::Connection;
 use super::failure::{Cause, Failure};
 use super::gate::Delivery;
 use super::read;
 use super::request::Call;
 use super::select::Selector;
-use super::store::Change;
+use super::store::{Change, Key};
 use super::world::World;
 
 const BOOKMARK: Duration = Duration::from_secs(60);
@@ -35,6 +36,9 @@ pub struct Watch {
     /// Everything up to this version was looked at.
     seen: u64,
     pending: VecDeque<Value>,
+    /// An event that waits for the next.
+    held: Option<Value>,
+    connection: Connection,
     changed: watch::Receiver<u64>,
     deadline: Instant,
     bookmark: Option<Instant>,
@@ -64,6 +68,8 @@ impl Watch {
             selector,
             seen: from.unwrap_or_else(|| world.store.version()),
             pending: VecDeque::new(),
+            held: None,
+            connection: cluster.shared.connections.open(&call.caller),
             changed: cluster.subscribe(),
             deadline: Instant::now() + timeout,
             bookmark: bookmarks.then(|| Instant::now() + BOOKMARK),
@@ -112,13 +118,8 @@ impl Watch {
         let cluster = self.cluster.clone();
         let world = cluster.world();
         let Some(changes) = world.store.since(self.seen) else {
-            let message = format!(
-                "too old resource version: {} ({})",
-                self.seen,
-                world.store.compacted() + 1
-            );
-            self.pending
-                .push_back(json!({"type": "ERROR", "object": Failure::expired(message).status()}));
+            let expired = expired(self.seen, world.store.compacted() + 1);
+            self.pending.push_back(expired);
             self.ended = true;
             return;
         };
@@ -191,20 +192,76 @@ impl Watch {
     /// The body of the answer.
     pub fn into_stream(self) -> impl Stream<Item = Bytes> + Send {
         stream::unfold(self, |mut watch| async move {
-            loop {
-                let event = watch.next().await?;
-                let gate = watch.cluster.gate();
-                let line = |event: &Value| format!("{event}\n");
-                let text = match gate.deliver(&watch.call, &event).await {
-                    Delivery::Once => line(&event),
-                    Delivery::Twice => line(&event) + &line(&event),
-                    Delivery::Never => continue,
-                    Delivery::Close => return None,
-                };
-                return Some((Bytes::from(text), watch));
-            }
+            let mut connection = watch.connection.clone();
+            let text = tokio::select! {
+                biased;
+                () = connection.cut() => None,
+                text = watch.text() => text,
+            };
+            text.map(|text| (Bytes::from(text), watch))
         })
     }
+
+    /// What goes out next; none when the watch is over.
+    async fn text(&mut self) -> Option<String> {
+        loop {
+            let event = self.next().await?;
+            let gate = self.cluster.gate();
+            let text = match gate.deliver(&self.call, &event).await {
+                Delivery::Once => line(&event),
+                Delivery::Twice => line(&event) + &line(&event),
+                Delivery::Never => continue,
+                Delivery::Close => return None,
+                Delivery::Expire => {
+                    self.pending.clear();
+                    self.ended = true;
+                    return Some(line(&expired(self.seen, self.seen + 1)));
+                }
+                Delivery::IfNewest if self.outdated(&event) => continue,
+                Delivery::IfNewest => line(&event),
+                Delivery::AfterNext => match self.held.replace(event) {
+                    Some(before) => return Some(line(&before)),
+                    None => continue,
+                },
+            };
+            return Some(match self.held.take() {
+                None => text,
+                Some(held) if same(&held, &event) => line(&held) + &text,
+                Some(held) => text + &line(&held),
+            });
+        }
+    }
+
+    /// Whether the object of an event has changed again since.
+    fn outdated(&self, event: &Value) -> bool {
+        if matches!(event["type"].as_str(), Some("BOOKMARK" | "DELETED" | "ERROR")) {
+            return false;
+        }
+        let meta = &event["object"]["metadata"];
+        let text = |field: &str| meta[field].as_str().unwrap_or_default();
+        let key = Key::new(&self.call.resource.id, text("namespace"), text("name"));
+        let world = self.cluster.world();
+        let now = world.store.get(&key);
+        now.is_none_or(|now| now["metadata"]["resourceVersion"] != meta["resourceVersion"])
+    }
+}
+
+fn line(event: &Value) -> String {
+    format!("{event}\n")
+}
+
+/// Whether two events are about one object.
+fn same(one: &Value, other: &Value) -> bool {
+    let name = |event: &Value| {
+        let meta = &event["object"]["metadata"];
+        (meta["namespace"].clone(), meta["name"].clone())
+    };
+    name(one) == name(other)
+}
+
+fn expired(asked: u64, first: u64) -> Value {
+    let message = format!("too old resource version: {asked} ({first})");
+    json!({"type": "ERROR", "object": Failure::expired(message).status()})
 }
 
 /// Whether initial events are asked for, or refused, or neither.

@@ -3,6 +3,7 @@
 use crate::base::clock::{Clock, Skew};
 use crate::base::seed::Seed;
 use crate::cluster::Cluster;
+use crate::cluster::models;
 use crate::controller::edges::Edges;
 use crate::controller::http::Http;
 use crate::controller::options::Options;
@@ -12,6 +13,7 @@ use crate::controller::run::drive;
 use crate::controller::slack::Carrier;
 use crate::controller::tasks::{Life, Tasks};
 use crate::simulate::gate::{Faults, Turns, lock};
+use crate::simulate::people::Hand;
 use crate::simulate::provider::Provider;
 use crate::simulate::record::{ReplicaEvent, What};
 use crate::simulate::slack::Slack;
@@ -38,6 +40,7 @@ pub struct Surroundings {
     pub turns: Arc<Mutex<Turns>>,
     pub faults: Faults,
     pub slack: Slack,
+    pub nodes: models::Faults,
     pub options: Options,
     pub core: Core,
     pub measures: Measures,
@@ -83,8 +86,36 @@ impl Crew {
         lock(&self.0.replicas).keys().cloned().collect()
     }
 
+    /// What acts on this crew's world.
+    pub fn hand(&self) -> Hand {
+        let around = &self.0.around;
+        Hand {
+            cluster: around.cluster.clone(),
+            stage: around.stage.clone(),
+            crew: self.clone(),
+            nodes: around.nodes.clone(),
+        }
+    }
+
     /// Starts a replica, unless it is up.
     pub fn start(&self, name: &str) {
+        self.start_with(name, self.0.around.options.clone());
+    }
+
+    /// Starts a controller that asks nobody whether it may lead.
+    pub fn start_usurper(&self, name: &str) {
+        let mut options = self.0.around.options.clone();
+        options.leader_elect = false;
+        self.start_with(name, options);
+    }
+
+    /// It dies, and is no replica any more.
+    pub fn dismiss(&self, name: &str) {
+        self.crash(name, None);
+        lock(&self.0.replicas).remove(name);
+    }
+
+    fn start_with(&self, name: &str, options: Options) {
         if self.is_up(name) {
             return;
         }
@@ -108,7 +139,7 @@ impl Crew {
         self.tell(&name, ReplicaEvent::Started);
         let tasks = Tasks::of(life);
         let edges = self.edges(&name, skew, tasks.clone());
-        let (options, crew) = (self.0.around.options.clone(), self.clone());
+        let crew = self.clone();
         tasks.spawn(async move {
             // Fails only for bad options, and a replica that is not there shows itself soon enough.
             let _ = drive(&options, edges, None, stop).await;

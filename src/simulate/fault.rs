@@ -31,6 +31,23 @@ pub enum Mischief {
     Crash(Option<Duration>),
     /// The replica that sent it stands still for this time, with the request where it is.
     Freeze(Duration),
+    /// Somebody does something in this very moment.
+    Meanwhile(Deed),
+    /// Before it is applied: this is carried out instead.
+    Instead(Box<Call>),
+    /// After it was applied: the answer breaks off in the middle.
+    Truncate,
+    /// Before it is applied: the connection breaks, and the request arrives all the same, so much later.
+    Late(Duration),
+}
+
+/// What somebody does.
+pub struct Deed(pub Box<dyn FnOnce(&Hand) + Send>);
+
+impl Debug for Deed {
+    fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        to.write_str("Deed")
+    }
 }
 
 /// What befalls a watch event.
@@ -38,6 +55,8 @@ pub enum Mischief {
 pub enum Misdelivery {
     Delay(Duration),
     As(Delivery),
+    /// Both.
+    DelayAs(Duration, Delivery),
 }
 
 /// What befalls a call of a metric provider.
@@ -60,6 +79,8 @@ pub enum Misanswer {
     Endless,
     /// This sample value instead of the true one.
     Value(String),
+    /// What this makes of the true answer's body.
+    Rewrite(fn(&str) -> String),
 }
 
 /// What befalls a call of Slack.
@@ -75,6 +96,8 @@ pub enum Mismail {
     DeliverAndHang(Duration),
     /// Nothing happens for this time, then it goes on.
     Delay(Duration),
+    /// Delivered, and the replica dies before it hears of that; a new one starts after this time.
+    DeliverAndCrash(Duration),
 }
 
 /// A call of a metric provider, as faults see it.

@@ -108,6 +108,21 @@ impl Turnstile {
                 sleep(wait).await;
                 Verdict::Pass
             }
+            Mischief::Meanwhile(deed) => {
+                (deed.0)(&self.crew.hand());
+                Verdict::Pass
+            }
+            Mischief::Instead(other) => Verdict::Instead(other),
+            Mischief::Truncate => Verdict::Truncate,
+            Mischief::Late(wait) => {
+                let (cluster, call) = (self.crew.around().cluster.clone(), call.clone());
+                tokio::spawn(async move {
+                    sleep(wait).await;
+                    // Whoever sent it does not listen any more.
+                    let _ = cluster.request(&call);
+                });
+                Verdict::Lose
+            }
             Mischief::Crash(back) => {
                 self.crew.crash(&call.caller, back);
                 pending().await
@@ -170,6 +185,10 @@ impl Gate for Turnstile {
                     Delivery::Once
                 }
                 Misdelivery::As(delivery) => delivery,
+                Misdelivery::DelayAs(wait, delivery) => {
+                    sleep(wait).await;
+                    delivery
+                }
             }
         }
         .boxed()

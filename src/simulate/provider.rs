@@ -100,6 +100,11 @@ impl Provider {
                 said(status, &String::from_utf8_lossy(&body[..body.len().min(1_000)]));
                 response(status, kind, Whole::of(body))
             }
+            Misanswer::Rewrite(how) => {
+                let body = how(&truth);
+                said(status, &body);
+                response(status, JSON, Whole::of(body.into_bytes()))
+            }
             Misanswer::Redirect(to) => {
                 said(302, &to);
                 let redirect = http::Response::builder().status(302).header("location", to);

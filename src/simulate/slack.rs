@@ -8,7 +8,7 @@ use crate::simulate::fault::{Mail, Mismail};
 use crate::simulate::gate::{Faults, Turns, lock};
 use crate::simulate::record::{Sent, What};
 use crate::simulate::stage::Stage;
-use futures::future::{BoxFuture, FutureExt};
+use futures::future::{BoxFuture, FutureExt, pending};
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub struct Slack {
     faults: Faults,
     posted: Arc<Mutex<Vec<Posted>>>,
     /// The only token it accepts.
-    token: Arc<Secret<String>>,
+    token: Arc<Mutex<Secret<String>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -49,8 +49,13 @@ impl Slack {
             turns,
             faults,
             posted: Arc::default(),
-            token: Arc::new(token),
+            token: Arc::new(Mutex::new(token)),
         }
+    }
+
+    /// From now on it accepts this token and no other.
+    pub fn accept(&self, token: Secret<String>) {
+        *lock(&self.token) = token;
     }
 
     /// One replica's way to it.
@@ -165,7 +170,7 @@ impl Carrier for Post {
             replica: Arc::clone(&self.replica),
             crew: self.crew.clone(),
         };
-        let (url, accepted) = (url.to_owned(), token == post.slack.token.expose());
+        let (url, accepted) = (url.to_owned(), token == lock(&post.slack.token).expose());
         async move {
             let turn = lock(&post.slack.turns).draw(CALL_MS);
             sleep_until(turn).await;
@@ -185,6 +190,11 @@ impl Carrier for Post {
                     post.slack.answer(&post.replica, method, &url, body);
                     sleep(wait).await;
                     return Err("connection reset by peer".into());
+                }
+                Some(Mismail::DeliverAndCrash(back)) => {
+                    post.slack.answer(&post.replica, method, &url, body);
+                    post.crew.crash(&post.replica, Some(back));
+                    return pending().await;
                 }
                 Some(Mismail::Delay(wait)) => sleep(wait).await,
             }

@@ -192,6 +192,8 @@ impl World {
             Arc::clone(&faults),
             token,
         );
+        let nodes = setup.models.as_ref().map(|models| models.faults.clone());
+        let nodes = nodes.unwrap_or_default();
         let around = Surroundings {
             cluster: cluster.clone(),
             clock: clock.clone(),
@@ -199,6 +201,7 @@ impl World {
             turns: Arc::clone(&turns),
             faults: Arc::clone(&faults),
             slack,
+            nodes,
             options: options(setup.replicas),
             core: setup.core,
             measures: setup.measures,
@@ -211,14 +214,8 @@ impl World {
             faults: Arc::clone(&faults),
             crew: crew.clone(),
         }));
-        let nodes = setup.models.as_ref().map(|models| models.faults.clone());
         let models = setup.models.map(|models| cluster.start_models(models));
-        let hand = Hand {
-            cluster: cluster.clone(),
-            stage,
-            crew,
-            nodes: nodes.unwrap_or_default(),
-        };
+        let hand = crew.hand();
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SLACK_SECRET, "namespace": NAMESPACE},
             "data": {"token": "eG94Yi1zaW11bGF0ZWQtdG9rZW4tOWYzYg=="}});
         for object in std::iter::once(&secret).chain(&setup.objects) {

@@ -19,6 +19,8 @@ mod exhaustive;
 mod fake_api;
 mod gateway;
 mod lives;
+mod mutants;
+mod points;
 mod stories;
 mod swarm;
 mod tidy;
