@@ -14,6 +14,8 @@ pub mod printer;
 pub mod promote;
 pub mod retry;
 pub mod session;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 pub mod status;
 pub mod version;
 pub mod write;
@@ -42,6 +44,8 @@ pub enum Command {
     Abort(abort::Abort),
     Retry(retry::Retry),
     Controller(crate::controller::Options),
+    #[cfg(feature = "simulate")]
+    Simulate(Box<simulate::Simulate>),
     Version(version::Version),
     Completion(completion::Completion),
 }
@@ -60,6 +64,8 @@ impl Command {
             Command::Abort(args) => abort::run(args).await,
             Command::Retry(args) => retry::run(args).await,
             Command::Controller(args) => controller::run(args).await,
+            #[cfg(feature = "simulate")]
+            Command::Simulate(args) => simulate::run(*args).await,
             Command::Version(args) => version::run(args),
             Command::Completion(args) => completion::run(args),
         }

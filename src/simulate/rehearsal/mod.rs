@@ -10,7 +10,6 @@ use crate::base::names::{condition, pause, phase};
 use crate::base::object::Kind;
 use crate::cluster::models::faults::Which;
 use crate::cluster::models::pods::{Behaviour, image_tag};
-use crate::simulate::fault::Fault;
 use crate::simulate::faults;
 use crate::simulate::people::id;
 use crate::simulate::rehearsal::given::Given;
@@ -21,7 +20,6 @@ use crate::simulate::traffic::{Entry, Load};
 use crate::simulate::transcript::Keep;
 use crate::simulate::world::{Outcome, Setup, World, run};
 use crate::view::patches::{self, Decision, Promotion};
-use chrono::{DateTime, Utc};
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -541,12 +539,6 @@ fn unanswered(outcome: &Outcome) -> Vec<String> {
         )
     });
     told.collect()
-}
-
-/// The fault of this name, to see whether there is one.
-pub fn knows_fault(name: &str, now: DateTime<Utc>) -> bool {
-    let fault: Option<Box<dyn Fault>> = faults::named(name, now, None);
-    fault.is_some()
 }
 
 #[cfg(test)]
