@@ -48,6 +48,8 @@ pub const RETRY_MILLIS_MIN: u64 = 10;
 pub const RETRY_MILLIS_MAX: u64 = 30_000;
 /// The longest wait that a `Retry-After` of the API server is believed.
 pub const API_RETRY_AFTER_SECONDS_MAX: u64 = 120;
+/// How far the clocks of replicas may differ; a time further ahead than this is not believed.
+pub const CLOCKS_APART_SECONDS_MAX: i64 = 30;
 /// Passes over one object: so many at once, then one per interval. Two actors that undo each other's work stay affordable.
 pub const PASSES_BURST_MAX: u32 = 20;
 pub const PASS_INTERVAL_MILLIS: u64 = 200;

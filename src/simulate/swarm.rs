@@ -334,6 +334,7 @@ fn end(world: &World, healed_at: chrono::DateTime<chrono::Utc>) -> Vec<Broken> {
         at: world.clock.now(),
         store: &cluster.store,
         healed_at: Some(healed_at),
+        twin: None,
     };
     state.laws.as_mut().map(|laws| laws.end(&end)).unwrap_or_default()
 }

@@ -43,7 +43,8 @@ impl Law for AbortDominates {
 
 /// For how long the abort has been durable, if the caller had to know of it.
 fn known_abort(sight: &Sight<'_>, rollout: &Rollout, request: &Requested) -> Option<TimeDelta> {
-    if !rollout.status.abort || !rollout.updating() || !rollout.observed() {
+    // A person who promotes in full has decided otherwise.
+    if !rollout.status.abort || rollout.status.promote_full || !rollout.updating() || !rollout.observed() {
         return None;
     }
     let (since, by) = sight.picture.tale(rollout)?.aborted.as_ref()?;
