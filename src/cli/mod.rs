@@ -10,6 +10,8 @@ pub mod exit;
 pub mod failure;
 pub mod follow;
 pub mod get;
+#[cfg(feature = "simulate")]
+pub mod playground;
 pub mod printer;
 pub mod promote;
 pub mod retry;
@@ -46,6 +48,8 @@ pub enum Command {
     Controller(crate::controller::Options),
     #[cfg(feature = "simulate")]
     Simulate(Box<simulate::Simulate>),
+    #[cfg(feature = "simulate")]
+    Playground(playground::Play),
     Version(version::Version),
     Completion(completion::Completion),
 }
@@ -66,6 +70,8 @@ impl Command {
             Command::Controller(args) => controller::run(args).await,
             #[cfg(feature = "simulate")]
             Command::Simulate(args) => simulate::run(*args).await,
+            #[cfg(feature = "simulate")]
+            Command::Playground(args) => playground::run(args).await,
             Command::Version(args) => version::run(args),
             Command::Completion(args) => completion::run(args),
         }

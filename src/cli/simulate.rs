@@ -1,7 +1,7 @@
 //! `serin simulate`: a release of a user's own Rollout, played in memory on virtual time before it is shipped; a story; or a seed of the
 //! swarm once more. Reads files and prints; what happens is the simulator's.
 
-mod flags;
+pub(super) mod flags;
 mod replay;
 mod report;
 mod tell;
@@ -93,7 +93,7 @@ pub async fn run(args: Simulate) -> Exit {
 }
 
 /// A world has a runtime of its own, which needs a thread without one.
-async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+pub(super) async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => Some(done),
         Err(panic) => {
@@ -114,7 +114,7 @@ async fn checked(args: &Simulate) -> Result<Given, Exit> {
     }
 }
 
-fn refuse(problems: &[String]) -> Exit {
+pub(super) fn refuse(problems: &[String]) -> Exit {
     let count = match problems.len() {
         1 => "1 problem".to_owned(),
         count => format!("{count} problems"),

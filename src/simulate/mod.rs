@@ -2,6 +2,7 @@
 //! faults. Everything that happens is a [`record::Record`]; equal seeds give equal records.
 
 pub mod crew;
+pub mod example;
 pub mod fault;
 pub mod faults;
 pub mod gate;
@@ -10,6 +11,7 @@ pub mod manifests;
 pub mod people;
 pub mod play;
 pub mod points;
+pub mod playground;
 pub mod prometheus;
 pub mod provider;
 pub mod record;

@@ -46,12 +46,12 @@ impl<'a> Report<'a> {
 
     /// Prints it for people.
     pub async fn tell(&self, speed: Option<f64>) {
-        self.head().iter().for_each(|line| printer::out(line));
-        printer::out("");
         if self.played.ended == Ended::NotInstalled {
             self.not_installed();
             return;
         }
+        self.head().iter().for_each(|line| printer::out(line));
+        printer::out("");
         tell::timeline(&self.timeline.told(), speed).await;
         printer::out("");
         printer::out(&self.verdict());
@@ -78,7 +78,7 @@ impl<'a> Report<'a> {
                 self.staging.seed
             ),
         ];
-        lines.extend(self.given.notes.iter().cloned());
+        lines.extend(self.given.set.notes.iter().cloned());
         lines.extend(self.staging.faults.iter().map(|fault| {
             let lasts = fault
                 .lasts
@@ -158,7 +158,7 @@ impl<'a> Report<'a> {
     /// For programs.
     pub fn json(&self) -> String {
         let (from, to) = images(&self.given.rollout, self.staging.profile);
-        let notes: Vec<&String> = self.given.notes.iter().chain(&self.played.notes).collect();
+        let notes: Vec<&String> = self.given.set.notes.iter().chain(&self.played.notes).collect();
         let answer = json!({
             "rollout": self.timeline.rollout, "from": from, "to": to, "profile": self.staging.profile.name(),
             "seed": self.staging.seed, "expected": wish(self.expected), "ended": self.played.ended.word(),

@@ -10,26 +10,64 @@ use crate::simulate::rehearsal::needs;
 use crate::simulate::world::{Setup, World, run};
 use serde_json::Value;
 
-/// Objects that are fit to be played, with everything that the Rollout needs.
-#[derive(Clone, Debug)]
-pub struct Given {
+/// Objects that are fit to be played.
+#[derive(Clone, Debug, Default)]
+pub struct Set {
     /// In the order in which they are created.
     pub objects: Vec<Value>,
     /// Files of recording rules.
     pub rules: Vec<String>,
-    /// The Rollout that is released.
-    pub rollout: Rollout,
-    pub namespace: String,
-    pub name: String,
     /// What was added and what was left out, for people.
     pub notes: Vec<String>,
 }
 
-/// Checks what was read. `wanted` names the Rollout (`name` or `namespace/name`) where there are several.
+/// A Rollout with everything that it needs.
+#[derive(Clone, Debug)]
+pub struct Given {
+    pub set: Set,
+    /// The Rollout that is released.
+    pub rollout: Rollout,
+    pub namespace: String,
+    pub name: String,
+}
+
+/// Checks what was read, and adds what the Rollout needs. `wanted` names it (`name` or `namespace/name`) where there are several.
 ///
 /// # Errors
 /// All problems.
 pub fn check(manifests: Vec<Manifest>, wanted: &str) -> Result<Given, Vec<String>> {
+    let (mut set, mut problems) = sift(manifests);
+    let rollout = the_rollout(&set.objects, wanted)
+        .map_err(|why| problems.push(why))
+        .ok();
+    let rollout = rollout.filter(|_| problems.is_empty()).ok_or(problems)?;
+    needs::complete(&mut set, &rollout);
+    Ok(Given {
+        set,
+        namespace: needs::namespace(&rollout.metadata.namespace).to_owned(),
+        name: rollout.metadata.name.clone(),
+        rollout,
+    })
+}
+
+/// Checks what was read, and adds what its Rollouts need, however many there are.
+///
+/// # Errors
+/// All problems.
+pub fn check_all(manifests: Vec<Manifest>) -> Result<Set, Vec<String>> {
+    let (mut set, problems) = sift(manifests);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let rollouts: Vec<Rollout> = rollouts(&set.objects).collect();
+    rollouts
+        .iter()
+        .for_each(|rollout| needs::complete(&mut set, rollout));
+    Ok(set)
+}
+
+/// What can be played, and all problems.
+fn sift(manifests: Vec<Manifest>) -> (Set, Vec<String>) {
     let (rules, objects): (Vec<Manifest>, Vec<Manifest>) =
         manifests.into_iter().partition(Manifest::is_rules);
     let mut problems = Vec::new();
@@ -41,22 +79,25 @@ pub fn check(manifests: Vec<Manifest>, wanted: &str) -> Result<Given, Vec<String
     for manifest in &objects {
         problems.extend(own_problems(manifest));
     }
+    for manifest in objects.iter().filter(|one| one.object["kind"] == "Rollout") {
+        problems.extend(templates_missing(manifest, &objects));
+    }
     let mut notes = Vec::new();
     let objects = apply(objects, &mut problems, &mut notes);
-    let rollout = the_rollout(&objects, wanted)
-        .map_err(|why| problems.push(why))
-        .ok();
-    let rollout = rollout.filter(|_| problems.is_empty()).ok_or(problems)?;
-    let mut given = Given {
-        namespace: needs::namespace(&rollout.metadata.namespace).to_owned(),
-        name: rollout.metadata.name.clone(),
-        objects,
-        rules: rules.iter().map(|file| file.object.to_string()).collect(),
-        rollout,
-        notes,
-    };
-    needs::complete(&mut given);
-    Ok(given)
+    let rules = rules.iter().map(|file| file.object.to_string()).collect();
+    (
+        Set {
+            objects,
+            rules,
+            notes,
+        },
+        problems,
+    )
+}
+
+fn rollouts(objects: &[Value]) -> impl Iterator<Item = Rollout> {
+    let rollouts = objects.iter().filter(|object| object["kind"] == "Rollout");
+    rollouts.filter_map(|object| serde_json::from_value(object.clone()).ok())
 }
 
 /// Problems that an object has by itself.
@@ -72,6 +113,39 @@ fn own_problems(manifest: &Manifest) -> Vec<String> {
     };
     let told = |problem: &check::Problem| format!("{}: {problem}", manifest.place());
     found.iter().map(told).collect()
+}
+
+/// Templates that the Rollout's analyses name and nobody gave.
+fn templates_missing(manifest: &Manifest, all: &[Manifest]) -> Vec<String> {
+    let canary = &manifest.object["spec"]["strategy"]["canary"];
+    let steps = canary["steps"].as_array().map_or(&[][..], Vec::as_slice);
+    let steps = steps.iter().enumerate();
+    let named = steps.map(|(index, step)| (format!("steps[{index}].analysis"), &step["analysis"]));
+    let named = named.chain([("analysis".to_owned(), &canary["analysis"])]);
+    let space = |object: &Value| {
+        needs::namespace(object["metadata"]["namespace"].as_str().unwrap_or_default()).to_owned()
+    };
+    let here = space(&manifest.object);
+    let mut problems = Vec::new();
+    for (field, analysis) in named {
+        for template in analysis["templates"].as_array().into_iter().flatten() {
+            let name = template["templateName"].as_str().unwrap_or_default();
+            let everywhere = template["clusterScope"] == true;
+            let found = all.iter().map(|one| &one.object).any(|object| {
+                object["metadata"]["name"] == name
+                    && match everywhere {
+                        true => object["kind"] == "ClusterAnalysisTemplate",
+                        false => object["kind"] == "AnalysisTemplate" && space(object) == here,
+                    }
+            });
+            if !found {
+                let field = format!("spec.strategy.canary.{field}.templates");
+                let problem = check::references::template_missing(&field, name, everywhere);
+                problems.push(format!("{}: {problem}; give its file with -f", manifest.place()));
+            }
+        }
+    }
+    problems
 }
 
 /// Of the metrics that can be filled in with the template's own arguments; a Rollout may give others, which the controller checks.
@@ -180,8 +254,7 @@ fn refusals(manifest: &Manifest, failure: &Failure, before: &[String]) -> Vec<St
 }
 
 fn the_rollout(objects: &[Value], wanted: &str) -> Result<Rollout, String> {
-    let rollouts = objects.iter().filter(|object| object["kind"] == "Rollout");
-    let mut rollouts = rollouts.filter_map(|object| serde_json::from_value::<Rollout>(object.clone()).ok());
+    let mut rollouts = rollouts(objects);
     if wanted.is_empty() {
         let first = rollouts
             .next()

@@ -12,6 +12,7 @@ use crate::cluster::models::faults::Which;
 use crate::cluster::models::pods::{Behaviour, image_tag};
 use crate::simulate::faults;
 use crate::simulate::people::id;
+use crate::simulate::record::What;
 use crate::simulate::rehearsal::given::Given;
 use crate::simulate::traffic::answers::{Override, When, Who};
 use crate::simulate::traffic::profile::Profile as Answers;
@@ -219,7 +220,9 @@ pub fn play(given: &Given, staging: &Staging) -> Played {
         }
         let mut notes = std::mem::take(&mut show.notes);
         let outcome = world.end();
-        notes.extend(unanswered(&outcome));
+        if staging.profile != Profile::LowTraffic {
+            notes.extend(unanswered(&outcome));
+        }
         Played {
             ended,
             message,
@@ -233,8 +236,8 @@ pub fn play(given: &Given, staging: &Staging) -> Played {
 
 fn setup(given: &Given, staging: &Staging) -> Setup {
     let mut setup = Setup::new(staging.seed);
-    setup.objects.clone_from(&given.objects);
-    setup.rules.clone_from(&given.rules);
+    setup.objects.clone_from(&given.set.objects);
+    setup.rules.clone_from(&given.set.rules);
     setup.keep = Keep::All;
     // The present version is good whatever its tag says, and so is the new one but for its profile.
     let good = Answers::of_tag("");
@@ -322,7 +325,7 @@ impl Show<'_> {
     }
 
     fn users_come(&self, staging: &Staging) {
-        let (entry, namespace) = needs::entry(&self.given.rollout, &self.given.objects);
+        let (entry, namespace) = needs::entry(&self.given.rollout, &self.given.set.objects);
         let rate = match staging.profile {
             Profile::LowTraffic => Rate::LOW,
             _ => Rate::Constant(staging.per_second),
@@ -519,26 +522,29 @@ fn refused(look: &Look) -> bool {
 }
 
 /// Queries that never found a series: most likely they read what no simulated pod exposes.
-fn unanswered(outcome: &Outcome) -> Vec<String> {
+fn unanswered(outcome: &Outcome) -> Option<String> {
     let mut queries: BTreeMap<&str, bool> = BTreeMap::new();
     for record in outcome.transcript.records() {
-        let crate::simulate::record::What::Asked(asked) = &record.what else {
+        let What::Asked(asked) = &record.what else {
             continue;
         };
         let empty = matches!(&asked.answer, Ok((200, body)) if body.contains("\"result\":[]"));
         *queries.entry(asked.query.as_str()).or_insert(true) &= empty;
     }
-    let empty = queries.iter().filter(|(_, empty)| **empty);
-    let told = empty.map(|(query, _)| {
-        let query: Vec<&str> = query.split_whitespace().collect();
-        format!(
-            "Prometheus never had an answer to `{}`: simulated pods expose http_requests_total{{code}} and \
-             http_request_duration_seconds_bucket{{le}}, with the labels namespace, pod and rollouts_pod_template_hash; \
-             give the recording rules that a query reads with -f",
-            query.join(" ")
-        )
-    });
-    told.collect()
+    let empty: Vec<&str> = queries
+        .iter()
+        .filter(|(_, empty)| **empty)
+        .map(|(query, _)| *query)
+        .collect();
+    let first: Vec<&str> = empty.first()?.split_whitespace().collect();
+    Some(format!(
+        "Prometheus never had an answer to {} of {} queries, such as `{}`: simulated pods expose http_requests_total{{code}} and \
+         http_request_duration_seconds_bucket{{le}}, with the labels namespace, pod and rollouts_pod_template_hash; give the \
+         recording rules that a query reads with -f",
+        empty.len(),
+        queries.len(),
+        first.join(" ")
+    ))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use crate::api::rollout::Rollout;
 use crate::api::strategy::CanaryStrategy;
 use crate::route::gateway_api;
 use crate::simulate::manifests::label;
-use crate::simulate::rehearsal::given::Given;
+use crate::simulate::rehearsal::given::Set;
 use crate::simulate::traffic::Entry;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -30,41 +30,47 @@ fn has(objects: &[Value], kind: &str, in_namespace: &str, name: &str) -> bool {
 }
 
 /// Adds what is missing, each with a note.
-pub fn complete(given: &mut Given) {
+pub fn complete(set: &mut Set, rollout: &Rollout) {
+    let here = namespace(&rollout.metadata.namespace);
     let mut added = Vec::new();
-    if let Some(canary) = &given.rollout.spec.strategy.canary {
+    if let Some(canary) = &rollout.spec.strategy.canary {
         for name in [&canary.stable_service, &canary.canary_service] {
-            if !name.is_empty() && !has(&given.objects, "Service", &given.namespace, name) {
-                added.push(service(&given.rollout, &given.namespace, name));
+            if !name.is_empty() && !has(&set.objects, "Service", here, name) {
+                added.push(service(rollout, here, name));
             }
         }
-        added.extend(routes(given, canary));
+        added.extend(routes(&set.objects, here, canary));
     }
-    if let (Entry::Service(name), _) = entry(&given.rollout, &given.objects)
-        && !has(&given.objects, "Service", &given.namespace, &name)
+    if let (Entry::Service(name), _) = entry(rollout, &set.objects)
+        && !has(&set.objects, "Service", here, &name)
     {
-        added.push(service(&given.rollout, &given.namespace, &name));
+        added.push(service(rollout, here, &name));
     }
-    added.extend(secrets(given));
+    added.extend(secrets(&set.objects));
     for object in added {
-        given.notes.push(format!(
+        set.notes.push(format!(
             "added: {}: the Rollout needs it, and it is not among the manifests",
             label(&object)
         ));
-        given.objects.push(object);
+        set.objects.push(object);
     }
-    let spaces: BTreeSet<String> = given
-        .objects
+    let named = |object: &Value| object["metadata"]["namespace"].as_str().map(str::to_owned);
+    let spaces: BTreeSet<String> = set.objects.iter().filter_map(named).collect();
+    for space in spaces
         .iter()
-        .filter_map(|object| object["metadata"]["namespace"].as_str().map(str::to_owned))
-        .filter(|name| name != "default" && name != "kube-system")
-        .collect();
-    let spaces = spaces
-        .iter()
-        .map(|name| json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}));
-    given.objects.splice(0..0, spaces.collect::<Vec<_>>());
+        .filter(|name| *name != "default" && *name != "kube-system")
+    {
+        let exists = set
+            .objects
+            .iter()
+            .any(|object| object["kind"] == "Namespace" && object["metadata"]["name"] == *space);
+        if !exists {
+            let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space}});
+            set.objects.insert(0, object);
+        }
+    }
     // The Rollout comes last, so that everything it names is there before it.
-    given.objects.sort_by_key(|object| object["kind"] == "Rollout");
+    set.objects.sort_by_key(|object| object["kind"] == "Rollout");
 }
 
 fn service(rollout: &Rollout, namespace: &str, name: &str) -> Value {
@@ -81,15 +87,15 @@ fn service(rollout: &Rollout, namespace: &str, name: &str) -> Value {
 }
 
 /// The HTTPRoutes that the Rollout drives and nobody gave.
-fn routes(given: &Given, canary: &CanaryStrategy) -> Vec<Value> {
+fn routes(objects: &[Value], here: &str, canary: &CanaryStrategy) -> Vec<Value> {
     let config = canary.traffic_routing.as_ref().and_then(gateway_api::config);
     let Some(Ok(config)) = config else {
         return Vec::new();
     };
-    let missing = gateway_api::routes(&config, &given.namespace);
+    let missing = gateway_api::routes(&config, here);
     let missing = missing
         .iter()
-        .filter(|key| !has(&given.objects, "HTTPRoute", &key.namespace, &key.name));
+        .filter(|key| !has(objects, "HTTPRoute", &key.namespace, &key.name));
     missing
         .map(|key| {
             json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
@@ -102,10 +108,9 @@ fn routes(given: &Given, canary: &CanaryStrategy) -> Vec<Value> {
 }
 
 /// Secrets that templates take arguments from: with a value that stands for any.
-fn secrets(given: &Given) -> Vec<Value> {
+fn secrets(objects: &[Value]) -> Vec<Value> {
     let mut made: Vec<Value> = Vec::new();
-    for template in given
-        .objects
+    for template in objects
         .iter()
         .filter(|object| object["kind"] == "AnalysisTemplate")
     {
@@ -115,7 +120,7 @@ fn secrets(given: &Given) -> Vec<Value> {
             let (Some(name), Some(key)) = (from["name"].as_str(), from["key"].as_str()) else {
                 continue;
             };
-            if has(&given.objects, "Secret", space, name) {
+            if has(objects, "Secret", space, name) {
                 continue;
             }
             match made
