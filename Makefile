@@ -1,6 +1,6 @@
 # Each target is one or two commands, so that it can be read and run by hand.
 
-.PHONY: demo demo-real test check e2e crds cluster-tools
+.PHONY: demo demo-real test check soak e2e crds cluster-tools
 
 # The main job in memory: four releases, two of them bad, in half a minute. Needs Rust and nothing else. SERIN_DEMO_ARGS=--fast tells it at once.
 demo:
@@ -15,6 +15,7 @@ demo-real: cluster-tools
 test: cluster-tools
 	cargo test --lib --bins --examples --test it
 	cargo test --doc
+	cargo test --profile sim --test sim
 	RUST_TEST_THREADS=16 cargo test --test e2e
 
 # The pure core alone and the whole, both without warnings; the core must not be able to reach IO.
@@ -23,6 +24,11 @@ check:
 	cargo clippy --quiet --lib --no-default-features -- -D warnings
 	cargo clippy --quiet --all-targets -- -D warnings
 	./tests/tools/fence.sh
+
+# The simulator's swarm with ever new seeds, until it is stopped or a seed breaks a law.
+soak:
+	@first=20000; while SERIN_SEED_FIRST=$$first SERIN_SEEDS=20000 \
+		cargo test --quiet --profile sim --test sim no_seed_breaks_a_law -- --nocapture; do first=$$((first + 20000)); done
 
 # Only the end-to-end tests.
 e2e: cluster-tools

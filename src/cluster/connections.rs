@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use super::bell::{Bell, Ear};
 
 /// How often connections were cut.
 #[derive(Clone, Debug, Default)]
@@ -20,27 +20,30 @@ impl Cuts {
 
 /// All connections.
 #[derive(Debug)]
-pub struct Connections(watch::Sender<Cuts>);
+pub struct Connections(Bell<Cuts>);
 
 impl Default for Connections {
     fn default() -> Self {
-        Self(watch::channel(Cuts::default()).0)
+        Self(Bell::new(Cuts::default()))
     }
 }
 
 impl Connections {
     /// Cuts those of a caller, or all.
     pub fn cut(&self, caller: Option<&str>) {
-        self.0.send_modify(|cuts| match caller {
-            None => cuts.of_all += 1,
-            Some(caller) => *cuts.of_one.entry(caller.into()).or_default() += 1,
+        self.0.ring_if(|cuts| {
+            match caller {
+                None => cuts.of_all += 1,
+                Some(caller) => *cuts.of_one.entry(caller.into()).or_default() += 1,
+            }
+            true
         });
     }
 
     /// A new connection of a caller.
     pub fn open(&self, caller: &Arc<str>) -> Connection {
-        let cuts = self.0.subscribe();
-        let at = cuts.borrow().of(caller);
+        let cuts = self.0.ear();
+        let at = cuts.read(|cuts| cuts.of(caller));
         Connection {
             caller: Arc::clone(caller),
             cuts,
@@ -53,15 +56,17 @@ impl Connections {
 #[derive(Clone, Debug)]
 pub struct Connection {
     caller: Arc<str>,
-    cuts: watch::Receiver<Cuts>,
+    cuts: Ear<Cuts>,
     at: u64,
 }
 
 impl Connection {
     /// Waits until it is cut.
     pub async fn cut(&mut self) {
-        let (caller, at) = (Arc::clone(&self.caller), self.at);
-        if self.cuts.wait_for(|cuts| cuts.of(&caller) != at).await.is_err() {
+        while self.cuts.read(|cuts| cuts.of(&self.caller)) == self.at {
+            if self.cuts.changed().await.is_ok() {
+                continue;
+            }
             // The cluster is gone, and whoever waits for it goes too.
             std::future::pending::<()>().await;
         }

@@ -18,6 +18,7 @@
 //! Nothing here reads a clock but the one it was given, opens a socket or starts a thread: equal seeds and equal
 //! requests give equal answers.
 
+pub mod bell;
 mod builtin;
 pub mod catalog;
 mod connections;
@@ -44,6 +45,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::base::clock::Clock;
+use bell::{Bell, Ear};
 use connections::Connections;
 use failure::Failure;
 use gate::{Gate, Open};
@@ -64,7 +66,7 @@ struct Shared {
     world: Mutex<World>,
     gate: Mutex<Arc<dyn Gate>>,
     /// The version of the last write, for those who wait for one.
-    changed: tokio::sync::watch::Sender<u64>,
+    changed: Bell<u64>,
     connections: Connections,
 }
 
@@ -139,7 +141,7 @@ impl Cluster {
 
     /// A cluster that begins with what is in `world`.
     pub fn from_world(world: World) -> Self {
-        let (changed, _) = tokio::sync::watch::channel(world.store.version());
+        let changed = Bell::new(world.store.version());
         let gate: Mutex<Arc<dyn Gate>> = Mutex::new(Arc::new(Open));
         Self {
             shared: Arc::new(Shared {
@@ -175,7 +177,7 @@ impl Cluster {
         drop(world);
         self.shared
             .changed
-            .send_if_modified(|seen| std::mem::replace(seen, version) != version);
+            .ring_if(|seen| std::mem::replace(seen, version) != version);
         answer
     }
 
@@ -190,8 +192,8 @@ impl Cluster {
     }
 
     /// Hears of every write.
-    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.shared.changed.subscribe()
+    pub fn subscribe(&self) -> Ear<u64> {
+        self.shared.changed.ear()
     }
 }
 

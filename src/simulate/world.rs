@@ -268,7 +268,7 @@ impl World {
         let deadline = Instant::now() + limit;
         let mut changed = self.hand.cluster.subscribe();
         loop {
-            changed.borrow_and_update();
+            changed.catch_up();
             if done(&self.hand) {
                 return true;
             }

@@ -77,6 +77,10 @@ pub fn excuse(name: &str, facts: &mut Facts) {
     if group == "C" || group == "D" || matches!(id, "A4" | "A5" | "A12" | "A18") {
         facts.in_flight_max = facts.in_flight_max.max(late);
     }
+    if matches!(id, "A2" | "A16" | "A18") {
+        // A Retry-After of two minutes is kept.
+        facts.recovery_max = facts.recovery_max.max(TimeDelta::seconds(180));
+    }
     if group == "E" || id == "D4" {
         facts.clock_skew_max = facts.clock_skew_max.max(TimeDelta::days(400));
     }

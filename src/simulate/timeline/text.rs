@@ -28,7 +28,10 @@ pub(super) fn told(timeline: &Timeline) -> Told {
         let cells = cells(row, before);
         let cells: [&str; 7] = std::array::from_fn(|at| cells[at].as_str());
         let mut left = left(cells);
-        let told = tell(&row.what, &row.state);
+        let mut told = tell(&row.what, &row.state);
+        if before.is_some_and(|before| before.what == row.what && before.state == row.state) {
+            told = vec!["the same again".into()];
+        }
         for part in told.iter().flat_map(|one| broken(one, WIDTH - LEFT)) {
             line(&mut text, &left, &part);
             left = " ".repeat(LEFT);
@@ -101,14 +104,13 @@ fn cells(row: &Row, before: Option<&Row>) -> [String; 7] {
     ]
 }
 
-/// `1:02:03.4`, without the hours below one.
+/// `1:02:03`, without the hours below one.
 fn clock(seconds: f64) -> String {
-    let tenths = (seconds * 10.0 + 1e-6) as u64;
-    let (minutes, rest) = (tenths / 600, tenths % 600);
-    let seconds = format!("{:02}.{}", rest / 10, rest % 10);
+    let seconds = (seconds + 1e-6) as u64;
+    let (minutes, seconds) = (seconds / 60, seconds % 60);
     match minutes / 60 {
-        0 => format!("{minutes}:{seconds}"),
-        hours => format!("{hours}:{:02}:{}", minutes % 60, &seconds[..2]),
+        0 => format!("{minutes}:{seconds:02}"),
+        hours => format!("{hours}:{:02}:{seconds:02}", minutes % 60),
     }
 }
 
