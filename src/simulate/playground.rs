@@ -8,8 +8,10 @@ mod table;
 mod users;
 
 use crate::base::clock::Clock;
+use crate::base::names::annotation;
 use crate::simulate::rehearsal::given::Set;
 use crate::simulate::world::{Setup, World};
+use serde_json::Value;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -120,7 +122,7 @@ async fn live(settings: Settings, listener: TcpListener, control: Sender<Control
     let mut setup = Setup::new(settings.seed);
     // People compare ages with their own clocks.
     setup.begins = Clock::Wall.now();
-    setup.objects = settings.set.objects;
+    setup.objects = settings.set.objects.into_iter().map(applied).collect();
     setup.rules = settings.set.rules;
     let world = World::begin(setup);
     tokio::spawn(users::follow(world.hand.clone(), settings.per_second));
@@ -131,4 +133,14 @@ async fn live(settings: Settings, listener: TcpListener, control: Sender<Control
         () = front => {}
     }
     drop(world.end());
+}
+
+/// As `kubectl apply` leaves an object, so that it can go on from there.
+fn applied(mut object: Value) -> Value {
+    let last = object.to_string();
+    let annotations = &mut object["metadata"]["annotations"];
+    if annotations[annotation::LAST_APPLIED].is_null() {
+        annotations[annotation::LAST_APPLIED] = last.into();
+    }
+    object
 }

@@ -12,6 +12,8 @@
 mod canary;
 mod cli;
 mod cli_actions;
+mod cli_playground;
+mod cli_simulate;
 #[cfg(feature = "simulate")]
 mod conformance;
 mod crash;
