@@ -16,7 +16,7 @@ pub(super) async fn follow(hand: Hand, per_second: f64) {
     // By the uid of the Rollout.
     let mut loads: BTreeMap<String, u64> = BTreeMap::new();
     loop {
-        changed.borrow_and_update();
+        changed.catch_up();
         look(&hand, per_second, &mut loads);
         if changed.changed().await.is_err() {
             return;
