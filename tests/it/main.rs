@@ -20,6 +20,8 @@ mod crash;
 mod exhaustive;
 mod fake_api;
 mod gateway;
+#[cfg(feature = "simulate")]
+mod judged;
 mod lives;
 mod tidy;
 mod world;

@@ -325,7 +325,7 @@ fn all() -> Vec<Box<dyn Law>> {
         Box::new(evidence::Evidence),
         Box::new(steps::StepsInOrder),
         Box::new(pauses::PausesLast::default()),
-        Box::new(order::CapacityFirst),
+        Box::new(order::CapacityFirst::default()),
         Box::new(ownership::OnlyItsOwn::default()),
         Box::new(fencing::Guarded),
         Box::new(runs::OneRunEach::default()),

@@ -123,7 +123,7 @@ fn l5_an_update_that_does_not_get_on_is_said() {
         &["is Progressing (\"updated replicas are still becoming available\") and nothing has moved for 12m17s"],
     );
     let mut stage = Stage::new();
-    stage.status(A, json!({"message": "x"})).pass(601);
+    stage.status(A, json!({"message": "x"})).pass(500);
     stage
         .status(
             A,
