@@ -73,6 +73,8 @@ pub fn excuse(name: &str, facts: &mut Facts) {
     let (group, late) = (id.get(..1).unwrap_or_default(), TimeDelta::minutes(6));
     if group == "B" || matches!(id, "A13" | "C6" | "D1" | "D7") {
         facts.lag_max = facts.lag_max.max(late);
+        facts.recovery_max = facts.recovery_max.max(late);
+        facts.reaction_max = facts.reaction_max.max(late);
     }
     if group == "C" || group == "D" || matches!(id, "A4" | "A5" | "A12" | "A18") {
         facts.in_flight_max = facts.in_flight_max.max(late);
