@@ -17,6 +17,7 @@ mod conformance;
 mod crash;
 mod exhaustive;
 mod fake_api;
+mod faults;
 mod gateway;
 mod lives;
 mod stories;

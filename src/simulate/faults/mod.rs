@@ -3,12 +3,17 @@
 //! [`crate::simulate::people::Hand`]; knows nothing of how the controller decides.
 
 mod aim;
+mod admission;
 mod api;
+mod excuse;
 mod lead;
 mod mail;
+mod people;
 mod plot;
 mod process;
 mod provider;
+mod restore;
+mod rivals;
 mod scene;
 mod table;
 mod time;
@@ -21,6 +26,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use plot::Made;
 use std::time::Duration;
 
+pub use excuse::{excuse, in_the_way};
 pub use plot::Params;
 pub use table::CATALOGUE;
 
@@ -33,7 +39,20 @@ pub struct Entry {
     pub id: &'static str,
     /// One line for people.
     pub says: &'static str,
+    /// What it leaves of the Rollout when it is over.
+    pub leaves: Leaves,
     make: fn(&mut Params) -> Made,
+}
+
+/// What a fault leaves of the Rollout that it was about, when it is over and the world has come to rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaves {
+    /// What would be there without it.
+    TheSame,
+    /// The Rollout, with another version than it would have, or aborted: somebody wanted that, or the canary was judged by it.
+    AnotherEnd,
+    /// Nothing.
+    NoRollout,
 }
 
 impl Entry {
@@ -64,25 +83,3 @@ pub fn drawn(seed: &mut Seed, entry: &Entry, window: (DateTime<Utc>, DateTime<Ut
     let own = Seed::new(seed.next_u64());
     entry.made(own, window.0, Some(window.1))
 }
-
-/// One fault of the catalogue.
-pub struct Entry {
-    pub name: &'static str,
-}
-
-pub const CATALOGUE: &[Entry] = &[Entry { name: "none" }];
-
-/// The fault with parameters drawn from the seed.
-pub fn drawn(_: &mut crate::base::seed::Seed, _: &Entry, _: (DateTime<Utc>, DateTime<Utc>)) -> Box<dyn Fault> {
-    #[derive(Debug)]
-    struct None;
-    impl Fault for None {
-        fn name(&self) -> &'static str {
-            "none"
-        }
-    }
-    Box::new(None)
-}
-
-/// What the laws must allow while this fault lasts.
-pub fn excuse(_: &str, _: &mut crate::simulate::laws::Facts) {}
