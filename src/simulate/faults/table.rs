@@ -56,7 +56,7 @@ pub const CATALOGUE: &[Entry] = &[
     fault("events-coalesced", "B5", "of several changes only the last is seen", watch::coalesced),
     fault("events-reordered", "B6", "events of different objects come in another order", watch::reordered),
     fault("relist-behind", "B7", "lists come from an API server that is behind", watch::relist_behind),
-    fault("etcd-restored", "B7", "etcd is as it was up to a minute and a half ago", restore::etcd_restored),
+    fault("etcd-restored", "B7", "etcd is as it was up to a minute and a half ago", restore::etcd_restored).leaving(Leaves::AnotherEnd),
     fault("recreated-unseen", "B8", "an object is deleted and made again while nobody watches", watch::recreated),
     fault("deletion-unseen", "B9", "deletions are not delivered until everything is listed again", watch::deletion_lost),
     fault("events-lost", "B9", "events are not delivered until everything is listed again", watch::events_lost),
