@@ -48,6 +48,8 @@ pub const RETRY_MILLIS_MIN: u64 = 10;
 pub const RETRY_MILLIS_MAX: u64 = 30_000;
 /// The longest wait that a `Retry-After` of the API server is believed.
 pub const API_RETRY_AFTER_SECONDS_MAX: u64 = 120;
+/// How far the clocks of replicas may differ; a time further ahead than this is not believed.
+pub const CLOCKS_APART_SECONDS_MAX: i64 = 30;
 /// Passes over one object: so many at once, then one per interval. Two actors that undo each other's work stay affordable.
 pub const PASSES_BURST_MAX: u32 = 20;
 pub const PASS_INTERVAL_MILLIS: u64 = 200;
@@ -60,6 +62,10 @@ pub const LIST_PAGE_LEN: u32 = 100;
 /// Seconds after which a watch is opened anew; a silent dead connection is noticed then.
 pub const WATCH_SECONDS: u32 = 240;
 /// Waits between attempts to open a watch.
+/// How often a cache is compared with the versions that the API server lists: a watch that lost an event says so never.
+pub const CACHE_AUDIT_SECONDS: u64 = 240;
+/// How long what an audit found may be just on its way.
+pub const CACHE_AUDIT_GRACE_SECONDS: u64 = 5;
 pub const WATCH_RETRY_MILLIS_MIN: u64 = 250;
 pub const WATCH_RETRY_MILLIS_MAX: u64 = 5_000;
 /// Seconds between looks for a kind that is not installed, and between log lines about it.

@@ -44,7 +44,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::base::clock::Clock;
-use connections::Connections;
+use connections::{Connections, Hearers};
 use failure::Failure;
 use gate::{Gate, Open};
 use request::Call;
@@ -63,8 +63,7 @@ pub struct Cluster {
 struct Shared {
     world: Mutex<World>,
     gate: Mutex<Arc<dyn Gate>>,
-    /// The version of the last write, for those who wait for one.
-    changed: tokio::sync::watch::Sender<u64>,
+    hearers: Hearers,
     connections: Connections,
 }
 
@@ -139,13 +138,12 @@ impl Cluster {
 
     /// A cluster that begins with what is in `world`.
     pub fn from_world(world: World) -> Self {
-        let (changed, _) = tokio::sync::watch::channel(world.store.version());
         let gate: Mutex<Arc<dyn Gate>> = Mutex::new(Arc::new(Open));
         Self {
             shared: Arc::new(Shared {
                 world: Mutex::new(world),
                 gate,
-                changed,
+                hearers: Hearers::default(),
                 connections: Connections::default(),
             }),
         }
@@ -173,9 +171,7 @@ impl Cluster {
             self.gate().done(&world.store, by, &changes);
         }
         drop(world);
-        self.shared
-            .changed
-            .send_if_modified(|seen| std::mem::replace(seen, version) != version);
+        self.shared.hearers.tell(version);
         answer
     }
 
@@ -191,7 +187,7 @@ impl Cluster {
 
     /// Hears of every write.
     pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.shared.changed.subscribe()
+        self.shared.hearers.add(self.world().store.version())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::base::object::{Key, Kind};
 use crate::controller::cached::Seen;
 use crate::controller::stores::{Stored, Stores, kind_of, older};
 use crate::plan::{Answer, Question, ReplicaSet, Service};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::watch;
 
@@ -219,6 +219,11 @@ impl Caches {
     /// uid and resourceVersion of an object, and whether it is being deleted.
     pub fn version(&self, kind: Kind, key: &Key) -> Option<(String, String, bool)> {
         self.read().version(kind, key)
+    }
+
+    /// resourceVersions of everything of a kind.
+    pub fn versions(&self, kind: Kind) -> BTreeMap<Key, String> {
+        self.read().versions(kind)
     }
 
     /// Every Rollout and AnalysisRun.

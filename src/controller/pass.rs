@@ -150,7 +150,10 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     }
     let next = shell.carry_out(&subject, involved, plan).await?;
     // What could be done without the object that cannot be read is done; it is told like any other that cannot.
-    broken.map_or(Ok(next), |broken| Err(broken.into()))
+    match broken {
+        Some(broken) => Err(broken.into()),
+        None => Ok(next),
+    }
 }
 
 /// A Rollout that the caches do not hold: it is gone, or in the care of another controller. Only the first lets its Services go.

@@ -305,6 +305,26 @@ impl Stores {
         }
     }
 
+    /// resourceVersions of everything of a kind.
+    pub fn versions(&self, kind: Kind) -> BTreeMap<Key, String> {
+        fn of<T>(store: &Store<T>) -> BTreeMap<Key, String> {
+            let versions = store
+                .iter()
+                .map(|(key, cached)| (key.clone(), cached.version.clone()));
+            versions.collect()
+        }
+        match kind {
+            Kind::Rollout => of(&self.rollouts),
+            Kind::ReplicaSet => of(&self.replica_sets),
+            Kind::AnalysisRun => of(&self.runs),
+            Kind::AnalysisTemplate => of(&self.templates),
+            Kind::ClusterAnalysisTemplate => of(&self.cluster_templates),
+            Kind::Service => of(&self.services),
+            Kind::HttpRoute => of(&self.routes),
+            Kind::Experiment => BTreeMap::new(),
+        }
+    }
+
     pub fn version(&self, kind: Kind, key: &Key) -> Option<(String, String, bool)> {
         fn of<T>(store: &Store<T>, key: &Key) -> Option<(String, String, bool)> {
             let cached = store.get(key)?;

@@ -5,7 +5,7 @@ use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
 use crate::base::limits;
 use crate::base::names::label;
-use crate::base::object::Kind;
+use crate::base::object::{Key, Kind};
 use crate::base::seed::Seed;
 use crate::controller::cached::Seen;
 use crate::controller::caches::{Caches, Kick, Sync};
@@ -15,13 +15,17 @@ use crate::controller::stores::Stored;
 use crate::plan::ReplicaSet;
 use crate::plan::question::Service;
 use futures::{StreamExt, pin_mut};
+use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+const AUDIT: Duration = Duration::from_secs(limits::CACHE_AUDIT_SECONDS);
 
 /// What the watches share.
 #[derive(Clone)]
@@ -142,7 +146,23 @@ impl Watches {
         pin_mut!(stream);
         let mut wait = Wait::new(self.seed.clone());
         let mut complaint = Complaint::default();
-        while let Some(event) = stream.next().await {
+        let mut audit = Instant::now() + AUDIT;
+        loop {
+            let event = tokio::select! {
+                biased;
+                event = stream.next() => event,
+                () = sleep_until(audit) => {
+                    if self.missed_something::<T>(kind).await {
+                        tracing::warn!("a watch of {} missed something; listing anew", kind.plural());
+                        return End::Relist;
+                    }
+                    audit = Instant::now() + AUDIT;
+                    continue;
+                }
+            };
+            let Some(event) = event else {
+                return End::Relist;
+            };
             let error = match event {
                 Ok(event) => {
                     // The beginning of a list is no success yet.
@@ -178,7 +198,53 @@ impl Watches {
                 _ => sleep(wait.next()).await,
             }
         }
-        End::Relist
+    }
+
+    /// Whether the cache of `kind` is, and stays, behind what the API server lists. Asks for metadata only.
+    async fn missed_something<T: Stored>(&self, kind: Kind) -> bool {
+        let before = self.caches.versions(kind);
+        let limit = Duration::from_secs(limits::WRITE_TIMEOUT_SECONDS);
+        let Ok(Some(listed)) = timeout(limit, self.listed::<T>(kind)).await else {
+            return false;
+        };
+        let stale = |cached: &BTreeMap<Key, String>| -> BTreeSet<Key> {
+            let keys = cached.keys().chain(listed.keys());
+            keys.filter(|key| cached.get(*key) != listed.get(*key))
+                .cloned()
+                .collect()
+        };
+        let suspects = stale(&before);
+        if suspects.is_empty() {
+            return false;
+        }
+        sleep(Duration::from_secs(limits::CACHE_AUDIT_GRACE_SECONDS)).await;
+        let after = self.caches.versions(kind);
+        let still = stale(&after);
+        // What moved meanwhile is followed; what did not, and is not what was listed, was missed.
+        suspects
+            .iter()
+            .any(|key| still.contains(key) && before.get(key) == after.get(key))
+    }
+
+    /// resourceVersions as the API server has them. `None` when it does not say.
+    async fn listed<T: Stored>(&self, kind: Kind) -> Option<BTreeMap<Key, String>> {
+        let config = self.config(kind);
+        let mut params = ListParams::default().limit(limits::LIST_PAGE_LEN);
+        params.label_selector = config.label_selector;
+        let api = self.api::<T>(kind);
+        let mut versions = BTreeMap::new();
+        loop {
+            let page = api.list_metadata(&params).await.ok()?;
+            for item in page.items {
+                let meta = item.metadata;
+                let key = Key::new(meta.namespace.unwrap_or_default(), meta.name.unwrap_or_default());
+                versions.insert(key, meta.resource_version.unwrap_or_default());
+            }
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => return Some(versions),
+            }
+        }
     }
 
     fn take<T: Stored>(&self, kind: Kind, event: Event<Seen<T>>) {

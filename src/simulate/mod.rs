@@ -8,6 +8,7 @@ pub mod gate;
 pub mod laws;
 pub mod people;
 pub mod play;
+pub mod points;
 pub mod prometheus;
 pub mod provider;
 pub mod record;

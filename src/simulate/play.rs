@@ -6,6 +6,8 @@ use crate::base::names::label;
 use crate::base::object::Kind;
 use crate::cluster::models::faults::{Strike, Which};
 use crate::cluster::models::pods::Behaviour;
+use crate::controller::pass::Core;
+use crate::controller::probe::Provider as Measures;
 use crate::simulate::faults;
 use crate::simulate::laws::Laws;
 use crate::simulate::people::{Hand, id};
@@ -32,6 +34,9 @@ pub struct Staging {
     pub seed: u64,
     pub keep: Keep,
     pub laws: Option<Laws>,
+    /// What decides, and what reads metrics: a test may plant bugs in either.
+    pub core: Core,
+    pub measures: Measures,
     /// Faults beside those of the story.
     pub faults: Vec<Box<dyn super::fault::Fault>>,
 }
@@ -42,6 +47,8 @@ impl Staging {
             seed,
             keep: Keep::All,
             laws: None,
+            core: Core::default(),
+            measures: Measures::default(),
             faults: Vec::new(),
         }
     }
@@ -63,6 +70,8 @@ pub fn play(story: &Story, staging: Staging) -> Played {
         setup.keep = staging.keep;
         setup.laws = staging.laws;
         setup.faults = staging.faults;
+        setup.core = staging.core;
+        setup.measures = staging.measures;
         let (rules, objects): (Vec<&Value>, Vec<&Value>) =
             story.objects.iter().partition(|object| is_rules(object));
         setup.objects = objects.into_iter().cloned().collect();
@@ -110,7 +119,9 @@ async fn users_come(hand: Hand, (namespace, name): (String, String), loads: Vec<
     let world = hand.cluster.world();
     hand.stage.flow(&world.store, &[]);
     let mut state = hand.stage.state();
-    loads.into_iter().for_each(|load| drop(state.traffic.add(load)));
+    for load in loads {
+        state.traffic.add(load);
+    }
 }
 
 /// Recording rules are Prometheus' own, and no object of the cluster.
@@ -530,14 +541,7 @@ fn counts(ends: &Ends, outcome: &Outcome) -> Vec<String> {
     if let Some(max) = ends.errors_max.filter(|max| errors > *max) {
         unmet.push(format!("errorsMax: told {max}, were {errors}"));
     }
-    let said: Vec<&str> = outcome
-        .transcript
-        .records()
-        .filter_map(|record| match &record.what {
-            super::record::What::Slack(sent) => Some(sent.text.as_str()),
-            _ => None,
-        })
-        .collect();
+    let said = &outcome.tally.said;
     for part in ends
         .slack
         .iter()

@@ -43,7 +43,8 @@ pub struct Tally {
     pub served: BTreeMap<String, (f64, f64)>,
     pub refused: f64,
     pub measurements: u64,
-    pub messages: u64,
+    /// What Slack was told.
+    pub said: Vec<String>,
 }
 
 impl Stage {
@@ -120,7 +121,7 @@ impl Tally {
             }
             What::Traffic(served) => served.iter().for_each(|one| self.count_served(one)),
             What::Asked(_) => self.measurements += 1,
-            What::Slack(_) => self.messages += 1,
+            What::Slack(sent) => self.said.push(sent.text.clone()),
             _ => {}
         }
     }

@@ -137,7 +137,10 @@ impl Case {
         let from = beginning() + TimeDelta::seconds(20);
         let until = beginning() + TimeDelta::from_std(TROUBLE).unwrap_or_default();
         let entry = |name: &str| CATALOGUE.iter().find(|entry: &&Entry| entry.name == name);
-        let faults = self.faults.iter().filter_map(|(name, seed)| Some((entry(name)?, *seed)));
+        let faults = self
+            .faults
+            .iter()
+            .filter_map(|(name, seed)| Some((entry(name)?, *seed)));
         faults
             .map(|(entry, seed)| faults::drawn(&mut Seed::new(seed), entry, (from, until)))
             .collect()
@@ -152,10 +155,12 @@ fn objects(draw: &mut Draw, routed: bool) -> Vec<Value> {
     let mut objects = vec![template()];
     if routed {
         objects.extend([service("web-stable"), service("web-canary")]);
-        objects.push(json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
+        objects.push(
+            json!({"apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute",
             "metadata": {"name": NAME, "namespace": NAMESPACE},
             "spec": {"rules": [{"backendRefs": [{"name": "web-stable", "port": 80, "weight": 100},
-                {"name": "web-canary", "port": 80, "weight": 0}]}]}}));
+                {"name": "web-canary", "port": 80, "weight": 0}]}]}}),
+        );
     } else {
         objects.push(service(NAME));
     }
@@ -297,17 +302,17 @@ pub fn live(case: &Case, core: Core, measures: Measures, keep: Keep) -> Verdict 
                 law: "L1",
                 says: "when faults stop and nobody interferes, the Rollout comes to rest and stays there",
                 at,
-                evidence: format!("{} s after the world healed: {state}", (at - healed_at).num_seconds()),
+                evidence: format!(
+                    "{} s after the world healed: {state}",
+                    (at - healed_at).num_seconds()
+                ),
                 objects: vec![format!("Rollout {NAMESPACE}/{NAME}")],
             });
         }
         let mut outcome = world.end();
         let mut all = std::mem::take(&mut outcome.broken);
         all.extend(broken);
-        Verdict {
-            outcome,
-            broken: all,
-        }
+        Verdict { outcome, broken: all }
     })
 }
 
@@ -329,6 +334,7 @@ fn end(world: &World, healed_at: chrono::DateTime<chrono::Utc>) -> Vec<Broken> {
         at: world.clock.now(),
         store: &cluster.store,
         healed_at: Some(healed_at),
+        twin: None,
     };
     state.laws.as_mut().map(|laws| laws.end(&end)).unwrap_or_default()
 }
@@ -344,7 +350,11 @@ fn perform(hand: &Hand, deed: &Deed) {
     match deed {
         Deed::Image(tag) => {
             let containers = json!([{"name": "main", "image": format!("shop/web:{tag}")}]);
-            patch(hand, "", &json!({"spec": {"template": {"spec": {"containers": containers}}}}));
+            patch(
+                hand,
+                "",
+                &json!({"spec": {"template": {"spec": {"containers": containers}}}}),
+            );
         }
         Deed::Abort => patch(hand, "status", &json!({"status": {"abort": true}})),
         Deed::Retry => patch(hand, "status", &json!({"status": {"abort": false}})),

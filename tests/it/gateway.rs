@@ -5,7 +5,7 @@ use crate::world::World;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use serin::base::object::Kind;
-use serin::plan::{ReplicaSet, Verb};
+use serin::plan::{Announcement, Moment, ReplicaSet, Verb};
 
 fn manifest(steps: Value) -> Value {
     json!({"metadata": {"name": "web"}, "spec": {
@@ -63,6 +63,9 @@ fn traffic_reaches_ready_pods(world: &World) {
         );
     }
 }
+
+/// What somebody does to the world.
+type Act = fn(&mut World);
 
 fn settle(world: &mut World) {
     world.run(TimeDelta::seconds(1), TimeDelta::seconds(300), |_| false);
@@ -142,6 +145,14 @@ fn a_good_release_is_promoted_weight_by_weight() {
     );
     run_for(&mut world, 5);
     assert_eq!((canary_weight(&world), phase(&world).as_str()), (0, "Healthy"));
+    let promoted = |told: &&Announcement| matches!(told.moment, Moment::Promoted(_));
+    let promoted: Vec<_> = world
+        .announced
+        .iter()
+        .filter(promoted)
+        .map(|told| told.weight)
+        .collect();
+    assert_eq!(promoted, [100], "people are told of the weight that it has now");
     assert_eq!(
         of(&world, "v1").replicas_desired,
         4,
@@ -313,8 +324,7 @@ fn the_canary_service_changes_hands_only_without_traffic() {
         |world: &mut World| world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
     let back = |world: &mut World| release(world, "v1");
     let newer = |world: &mut World| release(world, "v3");
-    let stories: [(&str, &dyn Fn(&mut World)); 3] =
-        [("abort", &abort), ("rollback", &back), ("newer", &newer)];
+    let stories: [(&str, Act); 3] = [("abort", abort), ("rollback", back), ("newer", newer)];
     for (name, act) in stories {
         let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));
         release(&mut world, "v2");
@@ -367,10 +377,10 @@ fn an_abort_leads_back_to_stable_although_the_rollout_is_invalid() {
         let looked_at = json!({"metadata": {"annotations": {"looked": "at"}}});
         world.patch(Kind::Rollout, "web", &looked_at, false);
     };
-    let wrongs: [(&str, &dyn Fn(&mut World)); 3] = [
-        ("steps", &bad_step),
-        ("template", &bad_template),
-        ("stable Service", &no_stable_service),
+    let wrongs: [(&str, Act); 3] = [
+        ("steps", bad_step),
+        ("template", bad_template),
+        ("stable Service", no_stable_service),
     ];
     for (name, wrong) in wrongs {
         let mut world = world(json!([{"setWeight": 50}, {"pause": {}}]));

@@ -387,7 +387,7 @@ mod tests {
             serde_json::from_value(run).unwrap()
         };
         let check = |existing: &[AnalysisRun], want: Name| {
-            assert_eq!(name_for("r", "u", &spec, existing, |_| false), want)
+            assert_eq!(name_for("r", "u", &spec, existing, |_| false), want);
         };
         let same = || json!({});
         check(&[], Name::Create("r".into()));

@@ -214,7 +214,7 @@ fn schedule_all<'a>(
             .metric_results
             .iter()
             .find(|result| result.name == target.metric.name);
-        match schedule::next(&target.metric, result, started_at) {
+        match schedule::next(&target.metric, result, started_at, now) {
             Next::At(at) if at <= now => due.push(target),
             Next::At(at) => wake_at = Some(wake_at.map_or(at, |wake: DateTime<Utc>| wake.min(at))),
             Next::Never => {}

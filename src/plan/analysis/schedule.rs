@@ -3,7 +3,7 @@
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::{Measurement, MetricResult, completed};
 use crate::base::gotime::{Time, parse_duration};
-use crate::base::limits::MEASUREMENT_RETRY_SECONDS;
+use crate::base::limits::{CLOCKS_APART_SECONDS_MAX, MEASUREMENT_RETRY_SECONDS};
 use crate::base::percent::IntOrString;
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -32,10 +32,16 @@ pub fn has_text(text: &Option<String>) -> bool {
     text.as_ref().is_some_and(|text| !text.is_empty())
 }
 
-/// When `metric` is due, given what came of it so far. A time in the past means now.
-pub fn next(metric: &Metric, result: Option<&MetricResult>, started_at: Time) -> Next {
+/// When `metric` is due, given what came of it so far. A time in the past means now. What was written by a clock that was ahead
+/// is taken for long past: waiting for it would be waiting for nothing.
+pub fn next(metric: &Metric, result: Option<&MetricResult>, started_at: Time, now: DateTime<Utc>) -> Next {
+    let believed = now + TimeDelta::seconds(CLOCKS_APART_SECONDS_MAX);
     let Some(last) = result.and_then(|result| result.measurements.last()) else {
-        return Next::At(started_at.get() + duration(&metric.initial_delay));
+        let began = match started_at.get() > believed {
+            true => now,
+            false => started_at.get(),
+        };
+        return Next::At(began + duration(&metric.initial_delay));
     };
     let count = result.and_then(|result| result.count).unwrap_or(0);
     if result.is_some_and(|result| completed(&result.phase)) {
@@ -47,6 +53,9 @@ pub fn next(metric: &Metric, result: Option<&MetricResult>, started_at: Time) ->
     };
     if effective_count(metric).is_some_and(|limit| count >= limit) {
         return Next::Never;
+    }
+    if finished_at.get() > believed {
+        return Next::At(now);
     }
     Next::At(finished_at.get() + pause_after(metric, last))
 }

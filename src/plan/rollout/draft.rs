@@ -6,11 +6,13 @@
 use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
 use crate::api::strategy::CanaryStrategy;
+use crate::base::gotime::Time;
 use crate::base::json;
+use crate::base::limits;
 use crate::base::object::{Key, Kind};
 use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 /// See the module's description.
@@ -53,6 +55,27 @@ pub struct Roles {
     pub others: Vec<usize>,
 }
 
+/// The Rollout without times from the future: a clock that was ahead when they were written would make every wait that counts
+/// from them last as long as it was ahead. They count from now instead.
+fn of_the_present(rollout: &Rollout, now: DateTime<Utc>) -> Rollout {
+    let mut rollout = rollout.clone();
+    let settle = |at: &mut Time| {
+        if at.get() > now + TimeDelta::seconds(limits::CLOCKS_APART_SECONDS_MAX) {
+            *at = Time::new(now);
+        }
+    };
+    let status = &mut rollout.status;
+    for pause in &mut status.pause_conditions {
+        settle(&mut pause.start_time);
+    }
+    status.aborted_at.iter_mut().for_each(settle);
+    for condition in &mut status.conditions {
+        condition.last_update_time.iter_mut().for_each(settle);
+        condition.last_transition_time.iter_mut().for_each(settle);
+    }
+    rollout
+}
+
 impl<'a> Draft<'a> {
     pub fn new(seen: &'a Observed, canary: &'a CanaryStrategy, now: DateTime<Utc>) -> Self {
         let mut sets = seen.replica_sets.clone();
@@ -64,7 +87,7 @@ impl<'a> Draft<'a> {
             seen,
             now,
             canary,
-            rollout: seen.rollout.clone(),
+            rollout: of_the_present(&seen.rollout, now),
             sets,
             runs: seen.analysis_runs.clone(),
             answers: seen.answers.clone(),

@@ -29,7 +29,7 @@ use crate::base::limits;
 use crate::base::object::Kind;
 use crate::base::{json, names};
 use crate::plan::action::{Action, Verb};
-use crate::plan::{Observed, Plan, Question, Service};
+use crate::plan::{Observed, Plan, Question, ReplicaSet, Service};
 use chrono::{DateTime, Utc};
 use draft::Draft;
 use serde_json::{Value, json};
@@ -98,6 +98,7 @@ fn prepare(draft: &mut Draft) {
     if draft.rollout.spec.replicas.is_none() {
         draft.rollout.spec.replicas = Some(1);
         let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
+        let at_rest = draft.sets.iter().all(is_at_rest);
         draft.patch(Kind::Rollout, key, guard, json!({"spec": {"replicas": 1}}));
     }
     revision::adopt_orphans(draft);
@@ -123,6 +124,7 @@ fn chain(draft: &mut Draft) {
 fn conclude(draft: Draft) -> Plan {
     let announcements = announce::announcements(&draft);
     let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
+    let at_rest = draft.sets.iter().all(is_at_rest);
     let minor = is_minor(old, new, draft.hop);
     let same_step = old.current_step_index == new.current_step_index;
     let mut patch = status_patch(old, new);
@@ -133,7 +135,8 @@ fn conclude(draft: Draft) -> Plan {
         // The writes bring the next pass soon; counters, and weights not seen on the route yet, are not worth a write of their own now.
         patch = None;
     }
-    let deferrable = actions.is_empty() && patch.is_some() && minor;
+    // The last count of a change is told at once; those on the way there may wait for it.
+    let deferrable = actions.is_empty() && patch.is_some() && minor && !at_rest;
     if let Some(body) = patch {
         actions.push(Action {
             verb: Verb::PatchStatus,
@@ -168,6 +171,12 @@ fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
 
 /// Whether only counters, progress times and step numbers moved: news that can wait a few seconds for company. So can weights while
 /// the route is only being written.
+/// Whether a ReplicaSet has exactly the pods that it shall have.
+fn is_at_rest(set: &ReplicaSet) -> bool {
+    let wanted = set.replicas_desired;
+    set.observed_generation >= set.metadata.generation && set.replicas == wanted && set.available == wanted
+}
+
 fn is_minor(old: &RolloutStatus, new: &RolloutStatus, route_written: bool) -> bool {
     let mut same = new.clone();
     same.replicas = old.replicas;

@@ -327,7 +327,14 @@ pub fn clean_history(draft: &mut Draft) {
     const LIMIT_DEFAULT: i32 = 10;
     let limit = draft.rollout.spec.revision_history_limit.unwrap_or(LIMIT_DEFAULT);
     let mut others = draft.roles().others;
-    others.retain(|&index| !draft.sets[index].metadata.deleting());
+    let stored = &draft.seen.rollout.status;
+    // A version that the stored status still speaks of goes only after that status is written: a crash in between must not
+    // leave a stable version that is not there.
+    others.retain(|&index| {
+        let set = &draft.sets[index];
+        let named = [&stored.stable_rs, &stored.current_pod_hash].contains(&&set.hash().to_owned());
+        !set.metadata.deleting() && !named
+    });
     others.sort_by_key(|&index| draft.sets[index].metadata.revision());
     let surplus = others.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
     for &index in &others[..surplus] {

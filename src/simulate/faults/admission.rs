@@ -173,7 +173,11 @@ pub fn pruned(params: &mut Params) -> Made {
             }
             own.bites(
                 hand,
-                format!("{} does not know {} any more", own.is.kind, own.is.field.join(".")),
+                format!(
+                    "{} does not know {} any more",
+                    own.is.kind,
+                    own.is.field.join(".")
+                ),
             );
             install(hand, own.is.kind, &versions);
             None
@@ -189,6 +193,9 @@ pub fn pruned(params: &mut Params) -> Made {
 fn install(hand: &Hand, kind: &str, versions: &Value) {
     let patch = json!({"spec": {"versions": versions}});
     if let Err(failure) = hand.patch("person", (DEFINITIONS, "", kind, ""), &patch) {
-        hand.says("person", format!("cannot change {}: {}", text(&kind.into()), failure.message));
+        hand.says(
+            "person",
+            format!("cannot change {}: {}", text(&kind.into()), failure.message),
+        );
     }
 }

@@ -2,8 +2,8 @@
 //! with parameters drawn from a seed, each over when it is healed. Knows the world through [`crate::simulate::fault`] and
 //! [`crate::simulate::people::Hand`]; knows nothing of how the controller decides.
 
-mod aim;
 mod admission;
+mod aim;
 mod api;
 mod excuse;
 mod lead;

@@ -102,7 +102,8 @@ pub fn autoscaled(params: &mut Params) -> Made {
     Plot::new(params, (share, None::<Value>))
         .on_time(|own, hand, _| {
             let subject = subject(hand)?;
-            own.is.1
+            own.is
+                .1
                 .get_or_insert_with(|| subject.object["spec"]["replicas"].clone());
             own.bites(hand, "an autoscaler writes");
             scale(hand, &subject, own.dice.number(1, 9).into());
@@ -376,8 +377,10 @@ pub fn secret_rotated(params: &mut Params) -> Made {
                 own.bites(hand, format!("the Secret {name} is rotated"));
                 let data = secret["data"].as_object().cloned().unwrap_or_default();
                 // "rotated", as Secrets hold it.
-                let data: serde_json::Map<String, Value> =
-                    data.into_iter().map(|(key, _)| (key, "cm90YXRlZA==".into())).collect();
+                let data: serde_json::Map<String, Value> = data
+                    .into_iter()
+                    .map(|(key, _)| (key, "cm90YXRlZA==".into()))
+                    .collect();
                 let at = ("secrets", subject.namespace.as_str(), name.as_str(), "");
                 let _ = hand.patch(WHO, at, &json!({"data": data}));
                 own.is.push(secret);

@@ -80,7 +80,10 @@ pub fn twin(params: &mut Params) -> Made {
             }
             let _ = hand.delete("person", (ROLLOUTS, &own.is, ADDED), "");
             for set in hand.list(SETS, Some(&own.is)) {
-                let owners = set["metadata"]["ownerReferences"].as_array().into_iter().flatten();
+                let owners = set["metadata"]["ownerReferences"]
+                    .as_array()
+                    .into_iter()
+                    .flatten();
                 let twins = owners.into_iter().any(|owner| owner["name"] == ADDED);
                 if twins {
                     let name = text(&set["metadata"]["name"]);

@@ -2,7 +2,10 @@
 //! The catalogue itself.
 
 use super::plot::{Made, Params};
-use super::{Entry, Leaves, admission, api, lead, mail, people, process, provider, restore, rivals, time, watch, workload};
+use super::{
+    Entry, Leaves, admission, api, lead, mail, people, process, provider, restore, rivals, time, watch,
+    workload,
+};
 
 const fn fault(
     name: &'static str,
@@ -10,7 +13,13 @@ const fn fault(
     says: &'static str,
     make: fn(&mut Params) -> Made,
 ) -> Entry {
-    Entry { name, id, says, leaves: Leaves::TheSame, make }
+    Entry {
+        name,
+        id,
+        says,
+        leaves: Leaves::TheSame,
+        make,
+    }
 }
 
 impl Entry {

@@ -294,9 +294,7 @@ pub fn deletion_lost(params: &mut Params) -> Made {
             let _ = hand.delete("person", (own.is, &subject.namespace, &name), "");
             None
         })
-        .on_event(|_, _, event, _| {
-            (event["type"] == "DELETED").then_some(Misdelivery::As(Delivery::Never))
-        })
+        .on_event(|_, _, event, _| (event["type"] == "DELETED").then_some(Misdelivery::As(Delivery::Never)))
         .on_end(|_, hand, _| relist_all(hand))
         .made()
 }

@@ -43,7 +43,8 @@ impl Law for AbortDominates {
 
 /// For how long the abort has been durable, if the caller had to know of it.
 fn known_abort(sight: &Sight<'_>, rollout: &Rollout, request: &Requested) -> Option<TimeDelta> {
-    if !rollout.status.abort || !rollout.updating() || !rollout.observed() {
+    // A person who promotes in full has decided otherwise.
+    if !rollout.status.abort || rollout.status.promote_full || !rollout.updating() || !rollout.observed() {
         return None;
     }
     let (since, by) = sight.picture.tale(rollout)?.aborted.as_ref()?;
@@ -116,7 +117,7 @@ fn more_pods(sight: &Sight<'_>, request: &Requested) -> Option<Found> {
 }
 
 /// Aborted, and the new version still has a share that stable could carry.
-fn lingers(picture: &Picture, rollout: &Rollout, _: &Facts) -> Option<Option<DateTime<Utc>>> {
+pub fn lingers(picture: &Picture, rollout: &Rollout, _: &Facts) -> Option<Option<DateTime<Utc>>> {
     let (spec, status) = (&rollout.spec, &rollout.status);
     let enough = (spec.replicas - spec.unavailable.max(1)).max(1);
     let wrong = spec.routed
@@ -128,7 +129,7 @@ fn lingers(picture: &Picture, rollout: &Rollout, _: &Facts) -> Option<Option<Dat
     wrong.then_some(None)
 }
 
-fn tell_lingering(picture: &Picture, rollout: &Rollout) -> String {
+pub fn tell_lingering(picture: &Picture, rollout: &Rollout) -> String {
     let hash = &rollout.status.current;
     format!(
         "the update is aborted, but version {hash} still gets {} of the traffic, although stable could carry it; {}",

@@ -65,10 +65,12 @@ impl Calm {
         }
     }
 
-    /// Since when a replica runs and nothing is in its way; none while something is.
+    /// Since when a replica runs, has had the time to come to itself, and nothing is in its way; none while something is.
     pub fn since(&self, facts: &Facts) -> Option<DateTime<Utc>> {
         let blocked = self.active.keys().any(|name| (facts.in_the_way)(name));
-        self.last.filter(|_| !blocked && !self.up.is_empty())
+        self.last
+            .filter(|_| !blocked && !self.up.is_empty())
+            .map(|last| last + facts.recovery_max)
     }
 
     /// The same, though watches may be late or silent.
@@ -77,7 +79,9 @@ impl Calm {
             .active
             .keys()
             .any(|name| (facts.in_the_way)(name) && !watches(name));
-        self.last_but_watches.filter(|_| !blocked && !self.up.is_empty())
+        self.last_but_watches
+            .filter(|_| !blocked && !self.up.is_empty())
+            .map(|last| last + facts.recovery_max)
     }
 
     /// Faults that last now.

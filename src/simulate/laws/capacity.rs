@@ -1,7 +1,7 @@
 //! S2: the version that bears a share of the traffic has the pods for it. Binds each write that raises a share. That pods are not taken
 //! away from under the traffic is S7.
 
-use super::picture::ShareMove;
+use super::delta::ShareMove;
 use super::read::{WHOLE, percent};
 use super::rollout::Rollout;
 use super::{Found, Law, Sight, write};

@@ -29,8 +29,8 @@ impl Law for FailClosed {
     fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
         self.remember(sight);
         let request = write::done(sight)?;
-        for (before, after) in &sight.picture.delta.rollouts {
-            let (Some(before), Some(after)) = (before, after) else {
+        for turn in &sight.picture.delta.rollouts {
+            let (Some(before), Some(after)) = (&turn.before, &turn.after) else {
                 continue;
             };
             let changed = before.uid == after.uid && before.status.stable != after.status.stable;
@@ -53,8 +53,8 @@ impl Law for FailClosed {
 
 impl FailClosed {
     fn remember(&mut self, sight: &Sight<'_>) {
-        for (_, after) in &sight.picture.delta.runs {
-            let Some(run) = after else { continue };
+        for turn in &sight.picture.delta.runs {
+            let Some(run) = &turn.after else { continue };
             if run.phase == "Successful" && !run.terminate {
                 let key = (run.owner.clone(), run.hash.clone(), run.step.clone());
                 self.passed.insert(key, sight.now());

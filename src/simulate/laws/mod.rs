@@ -5,7 +5,9 @@
 //! alone what it should mend; what pods, people and networks do is the world's doing. The table in `docs/invariants.md` has every law
 //! with its allowed exceptions.
 
+mod answers;
 mod calm;
+mod delta;
 mod duty;
 mod objects;
 mod past;
@@ -16,12 +18,29 @@ mod tale;
 mod write;
 
 mod abort;
+mod bounds;
+mod budget;
 mod capacity;
+mod evidence;
 mod fencing;
+mod fight;
 mod gates;
+mod haste;
+mod history;
+mod leader;
+mod liveness;
+mod notices;
 mod order;
+mod ownership;
+mod pauses;
 mod quiet;
+mod runs;
+mod schema;
+mod secrets;
+mod steps;
 mod traffic;
+mod truth;
+mod twin;
 
 #[cfg(test)]
 mod stage;
@@ -30,11 +49,12 @@ mod tests;
 
 pub use calm::in_the_way;
 pub use picture::Picture;
+pub use twin::{Twin, masked};
 
 use crate::cluster::store::Store;
 use crate::simulate::record::{Moment, Record};
 use chrono::{DateTime, TimeDelta, Utc};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a run says of its world, so that a law asks for nothing impossible.
 #[derive(Clone, Debug)]
@@ -48,6 +68,9 @@ pub struct Facts {
     pub in_flight_max: TimeDelta,
     /// How far the replicas' clocks go wrong, together with their jumps.
     pub clock_skew_max: TimeDelta,
+    /// How long a replica may take to come to itself after a start, a fault or the loss of the leader: a Lease must run out, and what
+    /// failed is tried again ever later.
+    pub recovery_max: TimeDelta,
     /// How long the controller may take to mend a state that it can mend, when nothing is in its way.
     pub reaction_max: TimeDelta,
     /// How long traffic may stay on a version after its failure is durable, when nothing is in the controller's way.
@@ -56,6 +79,12 @@ pub struct Facts {
     pub quiet_after: TimeDelta,
     /// Requests that read, per minute of rest and running replica.
     pub quiet_reads_per_minute: usize,
+    /// How soon an answer of a provider must be in the status of its run.
+    pub fold_max: TimeDelta,
+    /// Between two writes of the same contested field, after three losses.
+    pub fight_interval: TimeDelta,
+    /// How long one analysis step may take in this world.
+    pub analysis_max: TimeDelta,
     /// Whether a fault of this name stands in the controller's way while it lasts; see [`in_the_way`].
     pub in_the_way: fn(&str) -> bool,
     /// Secrets planted in the world: none of them may show up anywhere.
@@ -69,10 +98,14 @@ impl Default for Facts {
             lag_max: TimeDelta::seconds(2),
             in_flight_max: TimeDelta::zero(),
             clock_skew_max: TimeDelta::zero(),
+            recovery_max: TimeDelta::seconds(45),
             reaction_max: TimeDelta::seconds(60),
             abort_max: TimeDelta::seconds(10),
             quiet_after: TimeDelta::minutes(10),
             quiet_reads_per_minute: 30,
+            fold_max: TimeDelta::seconds(5),
+            fight_interval: TimeDelta::seconds(10),
+            analysis_max: TimeDelta::minutes(30),
             in_the_way,
             secrets: Vec::new(),
         }
@@ -150,6 +183,8 @@ pub struct End<'a> {
     pub store: &'a Store,
     /// When the last fault ended and nobody interfered any more; none when that never came.
     pub healed_at: Option<DateTime<Utc>>,
+    /// How the same story ended without faults, where it must end the same.
+    pub twin: Option<&'a Twin>,
 }
 
 /// One law.
@@ -182,6 +217,7 @@ pub struct Laws {
     /// What was told already: each law once per object.
     told: BTreeSet<(&'static str, String)>,
     at: Option<DateTime<Utc>>,
+    writes: BTreeMap<String, usize>,
 }
 
 impl std::fmt::Debug for Laws {
@@ -203,6 +239,7 @@ impl Laws {
             laws,
             told: BTreeSet::new(),
             at: None,
+            writes: BTreeMap::new(),
         }
     }
 
@@ -224,6 +261,9 @@ impl Laws {
             picture: &self.picture,
             facts,
         };
+        if let Some(request) = write::done(&sight).filter(|request| !write::is_housekeeping(request)) {
+            *self.writes.entry(twin::kind_of(request)).or_default() += 1;
+        }
         for law in &mut self.laws {
             let broken = law.look(&sight);
             found.extend(broken.map(|broken| (law.id(), law.says(), broken)));
@@ -240,6 +280,15 @@ impl Laws {
             found.extend(broken.map(|broken| (law.id(), law.says(), broken)));
         }
         self.tell(end.at, found)
+    }
+
+    /// How this run ended, as the twin of runs with faults. `allowance`: how many writes of each kind they may need in addition.
+    pub fn twin(&self, store: &Store, allowance: usize) -> Twin {
+        Twin {
+            objects: masked(store),
+            writes: self.writes.clone(),
+            allowance,
+        }
     }
 
     /// What the laws know of the world.
@@ -266,14 +315,59 @@ impl Laws {
     }
 }
 
+/// In the order of `docs/invariants.md`.
 fn all() -> Vec<Box<dyn Law>> {
     vec![
         Box::new(traffic::OnlyReadyVersions::default()),
-        Box::new(capacity::EnoughPods::default()),
+        Box::new(capacity::EnoughPods),
         Box::new(abort::AbortDominates::default()),
         Box::new(gates::FailClosed::default()),
-        Box::new(order::CapacityFirst::default()),
-        Box::new(fencing::Guarded::default()),
+        Box::new(evidence::Evidence),
+        Box::new(steps::StepsInOrder),
+        Box::new(pauses::PausesLast::default()),
+        Box::new(order::CapacityFirst),
+        Box::new(ownership::OnlyItsOwn::default()),
+        Box::new(fencing::Guarded),
+        Box::new(runs::OneRunEach::default()),
+        Box::new(notices::ToldOnce::default()),
         Box::new(quiet::Quiet::default()),
+        Box::new(fight::NoEscalation::default()),
+        Box::new(history::KeepsTheNeeded),
+        Box::new(truth::TruthfulStatus::default()),
+        Box::new(secrets::NoSecrets),
+        Box::new(haste::Isolated),
+        Box::new(bounds::Bounded),
+        Box::new(schema::FitsTheSchema),
+        Box::new(liveness::ComesToRest),
+        Box::new(haste::SwiftAbort::default()),
+        Box::new(leader::LeadPassesOn::default()),
+        Box::new(liveness::Backstop::default()),
+        Box::new(liveness::SaysWhatIsWrong::default()),
+        Box::new(budget::WithinBudget),
+        Box::new(budget::WeightsSum),
+        Box::new(steps::NoFailedGate::default()),
+        Box::new(twin::SameEnd),
+        Box::new(twin::FewWrites::default()),
+        Box::new(Told),
     ]
+}
+
+/// H0: the laws are only as good as what they are told.
+struct Told;
+
+impl Law for Told {
+    fn id(&self) -> &'static str {
+        "H0"
+    }
+
+    fn says(&self) -> &'static str {
+        "the records tell every change of the cluster, each once and in order"
+    }
+
+    fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
+        let unheard = sight.picture.unheard;
+        let evidence =
+            format!("{unheard} changes were told by no record, or by one that came after a later change");
+        (unheard > 0).then(|| Found::new(evidence, ["the simulation".to_owned()]))
+    }
 }

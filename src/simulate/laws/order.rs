@@ -127,7 +127,7 @@ fn no_reason(sight: &Sight<'_>, request: &Requested) -> Option<Found> {
     let picture = sight.picture;
     let fell =
         |rollout: &Rollout| {
-            let falls = |share: &super::picture::ShareMove| share.to < share.from;
+            let falls = |share: &super::delta::ShareMove| share.to < share.from;
             picture.delta.shares.iter().find(|share| {
                 share.rollout == rollout.id && share.hash == rollout.status.current && falls(share)
             })

@@ -36,6 +36,11 @@ impl Past {
         self.samples.get(len - 2).map_or(0, |(_, value)| *value)
     }
 
+    /// Whether the number is known to have been in this range at any time.
+    pub fn had(&self, range: std::ops::RangeInclusive<i64>) -> bool {
+        self.samples.iter().any(|(_, value)| range.contains(value))
+    }
+
     /// When the number became what it is.
     pub fn since(&self) -> Option<DateTime<Utc>> {
         self.samples.back().map(|(at, _)| *at)

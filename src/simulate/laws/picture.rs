@@ -2,7 +2,9 @@
 //! lag, and what the last record changed; it judges nothing.
 
 use super::Facts;
+use super::answers::Answers;
 use super::calm::Calm;
+use super::delta::{Delta, RunTurn, ShareMove, SizeMove, Switch, Turn};
 use super::objects::{Route, Run, Service, Set, Slice, service_hash};
 use super::past::Past;
 use super::read::{Id, WHOLE, text};
@@ -30,6 +32,7 @@ pub struct Picture {
     pub tales: BTreeMap<String, Tale>,
     pub calm: Calm,
     pub lease: Lease,
+    pub asked: Answers,
     /// What the record in hand changed.
     pub delta: Delta,
     version: u64,
@@ -46,45 +49,10 @@ pub struct Lease {
     /// The replica that wrote itself in.
     pub replica: Option<Arc<str>>,
     pub since: Option<DateTime<Utc>>,
+    /// Whoever led last, also after it gave the Lease back.
+    pub last: Option<Arc<str>>,
     /// Who wrote under which identity.
     identities: BTreeMap<String, Arc<str>>,
-}
-
-/// What one record changed.
-#[derive(Clone, Debug, Default)]
-pub struct Delta {
-    pub rollouts: Vec<(Option<Arc<Rollout>>, Option<Arc<Rollout>>)>,
-    pub runs: Vec<(Option<Arc<Run>>, Option<Arc<Run>>)>,
-    pub shares: Vec<ShareMove>,
-    pub sizes: Vec<SizeMove>,
-    pub switches: Vec<Switch>,
-    /// With the route as it was before.
-    pub routes: Vec<(Id, Option<Arc<Route>>)>,
-}
-
-/// The share of a version changed.
-#[derive(Clone, Debug)]
-pub struct ShareMove {
-    pub rollout: Id,
-    pub hash: String,
-    pub from: i64,
-    pub to: i64,
-}
-
-/// `spec.replicas` of a ReplicaSet changed, or one came or went.
-#[derive(Clone, Debug)]
-pub struct SizeMove {
-    pub set: Id,
-    pub from: i64,
-    pub to: i64,
-}
-
-/// A Service selects another version.
-#[derive(Clone, Debug)]
-pub struct Switch {
-    pub service: Id,
-    pub from: String,
-    pub to: String,
 }
 
 impl Picture {
@@ -99,6 +67,9 @@ impl Picture {
         }
         self.now = record.at;
         self.calm.hear(record, facts);
+        if let What::Asked(asked) = &record.what {
+            self.asked.hear(asked, record.at);
+        }
         self.catch_up(changes, store);
         let caller = match &record.what {
             What::Request(request) => Some(&request.caller),
@@ -209,17 +180,23 @@ impl Picture {
     fn rollout(&mut self, id: Id, after: Option<&Arc<Value>>, by: Option<&Arc<str>>, facts: &Facts) {
         let before = self.rollouts.remove(&id);
         let after = after.map(|raw| Arc::new(Rollout::read(&id, raw, before.as_deref())));
+        let mut tale_before = Tale::default();
         if let Some(after) = &after {
             self.rollouts.insert(id.clone(), Arc::clone(after));
             let ours = by.is_some_and(|caller| facts.ours(caller));
             let tale = self.tales.entry(after.uid.clone()).or_default();
+            tale_before = tale.clone();
             tale.hear(before.as_deref(), after, by, ours, self.now);
         }
         let respecified = match (&before, &after) {
             (Some(before), Some(after)) => !Arc::ptr_eq(&before.spec, &after.spec),
             _ => true,
         };
-        self.delta.rollouts.push((before, after));
+        self.delta.rollouts.push(Turn {
+            before,
+            after,
+            tale: tale_before,
+        });
         if respecified {
             self.share_out(&id);
         }
@@ -317,7 +294,7 @@ impl Picture {
         if let Some(after) = &after {
             self.runs.insert(id, Arc::clone(after));
         }
-        self.delta.runs.push((before, after));
+        self.delta.runs.push(RunTurn { before, after });
     }
 
     fn lease(&mut self, request: &Requested) {
@@ -340,6 +317,9 @@ impl Picture {
             if self.lease.holder != holder {
                 holder.clone_into(&mut self.lease.holder);
                 self.lease.replica = self.lease.identities.get(holder).map(Arc::clone);
+                if let Some(leader) = &self.lease.replica {
+                    self.lease.last = Some(Arc::clone(leader));
+                }
                 self.lease.since = Some(self.now);
             }
         }

@@ -165,12 +165,24 @@ impl Stage {
     }
 
     /// A request as it stands.
-    pub fn request(&mut self, caller: &str, verb: Verb, plural: &str, name: &str, body: Value) -> &mut Self {
+    pub fn request(
+        &mut self,
+        caller: &str,
+        verb: Verb,
+        plural: &str,
+        name: &str,
+        mut body: Value,
+    ) -> &mut Self {
         self.now += TimeDelta::milliseconds(500);
         let version = self.store.version();
         match verb {
             Verb::Patch | Verb::Update => self.merge(plural, name, &body),
-            Verb::Create => self.put(plural, name, body.clone()),
+            Verb::Create => {
+                if body["metadata"]["generateName"].is_null() {
+                    body["metadata"]["name"] = json!(name);
+                }
+                self.put(plural, name, body.clone());
+            }
             Verb::Delete => drop(self.store.remove(&key(plural, name))),
             _ => {}
         }
@@ -219,6 +231,7 @@ impl Stage {
             at: self.now,
             store: &self.store,
             healed_at,
+            twin: None,
         };
         self.broken.extend(self.laws.end(&end));
         self

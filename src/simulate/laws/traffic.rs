@@ -157,7 +157,7 @@ fn rose(sight: &Sight<'_>, _route: &super::read::Id, rollout: &Rollout, service:
         .services
         .get(&(rollout.id.0.clone(), service.to_owned()))
         .map(|service| &service.hash);
-    let rises = |share: &super::picture::ShareMove| share.rollout == rollout.id && share.to > share.from;
+    let rises = |share: &super::delta::ShareMove| share.rollout == rollout.id && share.to > share.from;
     picture
         .delta
         .shares

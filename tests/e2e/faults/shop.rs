@@ -211,6 +211,7 @@ fn mask(value: &mut Value, namespace: &str) {
             for own in [
                 "uid",
                 "resourceVersion",
+                "totalManualPauseDurationSeconds",
                 "managedFields",
                 "generation",
                 "clusterIP",

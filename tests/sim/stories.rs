@@ -44,3 +44,44 @@ fn every_story_ends_as_told() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+/// Every story with its name.
+pub fn all() -> Vec<(String, Story)> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/stories");
+    let mut paths: Vec<_> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    paths.sort();
+    let named = |path: std::path::PathBuf| {
+        (
+            path.file_stem().unwrap().to_string_lossy().into_owned(),
+            Story::read(&path).unwrap(),
+        )
+    };
+    paths.into_iter().map(named).collect()
+}
+
+/// Does the work of all items on every core; what it yields, in the order of the items.
+pub fn in_parallel<T: Send, R: Send>(items: Vec<T>, work: impl Fn(T) -> Option<R> + Sync) -> Vec<R> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let queue = std::sync::Mutex::new(items.into_iter().enumerate());
+    let found = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                loop {
+                    let Some((number, item)) = queue.lock().unwrap().next() else {
+                        return;
+                    };
+                    if let Some(result) = work(item) {
+                        found.lock().unwrap().push((number, result));
+                    }
+                }
+            });
+        }
+    });
+    let mut found = found.into_inner().unwrap();
+    found.sort_by_key(|(number, _)| *number);
+    found.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,6 +1,6 @@
-//! For every law a history that breaks it and a near miss that does not.
+//! Traffic, capacity, aborts, gates, order, fencing, quiet.
 
-use super::stage::{A, B, Stage};
+use super::super::stage::{A, B, Stage, owner};
 use crate::cluster::request::Verb;
 use crate::simulate::record::ReplicaEvent;
 use serde_json::json;
@@ -140,7 +140,7 @@ fn with_run(phase: &str, terminate: bool) -> Stage {
     stage.size(A, "new", 4).available("new", 4);
     let run = json!({"metadata": {
         "labels": {"rollouts-pod-template-hash": "new", "step-index": "3", "rollout-type": "Step"},
-        "annotations": {"rollout.argoproj.io/revision": "2"}, "ownerReferences": super::stage::owner()},
+        "annotations": {"rollout.argoproj.io/revision": "2"}, "ownerReferences": owner()},
         "spec": {"terminate": terminate}, "status": {"phase": "Running"}});
     stage.request(A, Verb::Create, "analysisruns", "web-new-2-3", run);
     stage.patch(

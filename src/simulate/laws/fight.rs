@@ -1,0 +1,96 @@
+//! S13: a fight is not escalated. When somebody else undid the controller's write to an object three times, the controller writes it
+//! at most once in ten seconds.
+
+use super::delta::Delta;
+use super::read::{Id, human, shown};
+use super::{Found, Law, Sight, write};
+use crate::simulate::record::What;
+use chrono::{DateTime, TimeDelta, Utc};
+use std::collections::{BTreeMap, VecDeque};
+
+const LOSSES: usize = 3;
+
+/// See the module's description.
+#[derive(Default)]
+pub struct NoEscalation {
+    fights: BTreeMap<(&'static str, Id), Fight>,
+}
+
+#[derive(Default)]
+struct Fight {
+    /// The controller's last write.
+    ours: Option<DateTime<Utc>>,
+    /// Since then somebody else wrote the same.
+    lost: bool,
+    losses: VecDeque<DateTime<Utc>>,
+}
+
+impl Law for NoEscalation {
+    fn id(&self) -> &'static str {
+        "S13"
+    }
+
+    fn says(&self) -> &'static str {
+        "after three losses a contested field is written at most once in ten seconds"
+    }
+
+    fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
+        let ours = write::done(sight);
+        let contested = contested(&sight.picture.delta);
+        let world = matches!(sight.record.what, What::Request(_) | What::Changed(_));
+        if contested.is_empty() || !world {
+            return None;
+        }
+        let mut found = None;
+        for object in contested {
+            let fight = self.fights.entry(object.clone()).or_default();
+            match ours {
+                None => fight.lose(sight.now()),
+                Some(request) => {
+                    let last = fight.ours.replace(sight.now());
+                    fight.lost = false;
+                    let since = last.map(|last| sight.now() - last);
+                    let soon = since
+                        .filter(|since| fight.losses.len() >= LOSSES && *since < sight.facts.fight_interval);
+                    found = found.or_else(|| {
+                        let evidence = format!(
+                            "{} again after {}, although somebody else undid it {} times in the last ten minutes",
+                            write::told(request),
+                            human(soon?),
+                            fight.losses.len(),
+                        );
+                        Some(Found::new(evidence, [format!("{} {}", object.0, shown(&object.1))]))
+                    });
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Fight {
+    fn lose(&mut self, now: DateTime<Utc>) {
+        if self.ours.is_some() && !self.lost {
+            self.lost = true;
+            self.losses.push_back(now);
+        }
+        while self
+            .losses
+            .front()
+            .is_some_and(|first| *first < now - TimeDelta::minutes(10))
+        {
+            self.losses.pop_front();
+        }
+    }
+}
+
+/// The objects whose contested fields changed: weights, the version of a Service, sizes.
+fn contested(delta: &Delta) -> Vec<(&'static str, Id)> {
+    let routes = delta.routes.iter().map(|(id, _)| ("httproutes", id.clone()));
+    let services = delta
+        .switches
+        .iter()
+        .map(|switch| ("services", switch.service.clone()));
+    let sets = delta.sizes.iter().map(|size| ("replicasets", size.set.clone()));
+    routes.chain(services).chain(sets).collect()
+}

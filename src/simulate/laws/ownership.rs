@@ -1,0 +1,224 @@
+//! S8: ownership. The controller changes only what belongs to a Rollout, and of that only its own fields: sizes and annotations of
+//! ReplicaSets, the version in a Service's selector, the weights of its own backends in a route, the stop of an analysis.
+
+use super::read::{Id, controller, list, text};
+use super::rollout::{Rollout, hash_of};
+use super::{Found, Law, Sight, write};
+use crate::base::names::{annotation, label};
+use crate::cluster::store::Change;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// See the module's description.
+#[derive(Default)]
+pub struct OnlyItsOwn {
+    /// uids of all Rollouts that ever were: what belonged to one that is gone may still be tidied.
+    uids: BTreeSet<String>,
+}
+
+impl Law for OnlyItsOwn {
+    fn id(&self) -> &'static str {
+        "S8"
+    }
+
+    fn says(&self) -> &'static str {
+        "the controller changes only objects of its Rollouts, and of those only its own fields"
+    }
+
+    fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
+        for rollout in sight.picture.rollouts.values() {
+            if !self.uids.contains(&rollout.uid) {
+                self.uids.insert(rollout.uid.clone());
+            }
+        }
+        let request = write::done(sight).filter(|request| !write::is_housekeeping(request))?;
+        let own = |change: &&Change| {
+            *change.key.name == write::id(request).1 && change.key.resource == request.resource
+        };
+        let change = request.changes.iter().find(own)?;
+        let why = self.refuses(sight, change)?;
+        let evidence = format!("{}: {why}", write::told(request));
+        Some(Found::new(evidence, [write::object(request)]))
+    }
+}
+
+const NOTHING: Value = Value::Null;
+
+impl OnlyItsOwn {
+    fn refuses(&self, sight: &Sight<'_>, change: &Change) -> Option<String> {
+        let id = (change.key.namespace.clone(), change.key.name.clone());
+        let before = change.before.as_deref().unwrap_or(&NOTHING);
+        let after = change.after.as_deref().unwrap_or(&NOTHING);
+        match &*change.key.resource {
+            "replicasets.apps" => self.set(before, after),
+            "analysisruns.argoproj.io" => self.run(before, after),
+            "services" => service(sight, &id, before, after),
+            "httproutes.gateway.networking.k8s.io" => route(sight, &id, before, after),
+            "rollouts.argoproj.io" => rollout(before, after),
+            other => Some(format!("{other} are none of its business")),
+        }
+    }
+
+    /// Whether the controlling owner of an object is a Rollout that is or was.
+    fn of_a_rollout(&self, object: &Value) -> bool {
+        let (kind, uid) = controller(object);
+        kind == "Rollout" && self.uids.contains(uid)
+    }
+
+    fn owner_told(object: &Value) -> String {
+        match controller(object) {
+            ("", _) => "nobody controls it".to_owned(),
+            (kind, uid) => format!("it is controlled by {kind} with uid {uid}"),
+        }
+    }
+
+    fn set(&self, before: &Value, after: &Value) -> Option<String> {
+        let adopted = controller(before).0.is_empty() && self.of_a_rollout(after);
+        let object = if before.is_null() { after } else { before };
+        if !self.of_a_rollout(object) && !adopted {
+            return Some(Self::owner_told(object));
+        }
+        if adopted && !before.is_null() && hash_of(before).is_empty() {
+            return Some(
+                "it adopted a ReplicaSet that no Rollout made: it has no pod-template hash".to_owned(),
+            );
+        }
+        let changed = !before.is_null() && !after.is_null();
+        let same = |path: &str| before.pointer(path) == after.pointer(path);
+        let kept = [
+            "/spec/selector",
+            "/spec/template/spec/containers",
+            "/metadata/uid",
+        ];
+        let lost = kept.into_iter().find(|path| changed && !same(path))?;
+        Some(format!("it changed {lost}, which is fixed"))
+    }
+
+    fn run(&self, before: &Value, after: &Value) -> Option<String> {
+        let object = if before.is_null() { after } else { before };
+        if self.of_a_rollout(object) {
+            return None;
+        }
+        let expires = after.is_null() && object["spec"]["ttlStrategy"].is_object();
+        let only_status = !before.is_null() && !after.is_null() && before["spec"] == after["spec"];
+        (!expires && !only_status).then(|| Self::owner_told(object))
+    }
+}
+
+fn service(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<String> {
+    let uses = |rollout: &&Arc<Rollout>| rollout.id.0 == id.0 && rollout.spec.names(&id.1);
+    let users: Vec<&Arc<Rollout>> = sight.picture.rollouts.values().filter(uses).collect();
+    let manager = super::read::annotation(before, annotation::MANAGED_BY);
+    let cleans = after["spec"]["selector"][label::POD_HASH].is_null();
+    if users.is_empty() && !cleans {
+        return Some("no Rollout names this Service".to_owned());
+    }
+    if let Some(manager) =
+        manager.filter(|manager| !users.is_empty() && !users.iter().any(|user| user.id.1 == *manager))
+    {
+        return Some(format!("it is managed by rollout {manager}"));
+    }
+    let masked = |object: &Value| {
+        let mut object = object.clone();
+        object["spec"]["selector"][label::POD_HASH] = Value::Null;
+        object["metadata"]["annotations"][annotation::MANAGED_BY] = Value::Null;
+        bare(&mut object);
+        object
+    };
+    differs(&masked(before), &masked(after))
+}
+
+fn route(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<String> {
+    let users: Vec<&Arc<Rollout>> = sight
+        .picture
+        .rollouts
+        .values()
+        .filter(|rollout| rollout.spec.routes.contains(id))
+        .collect();
+    if users.is_empty() {
+        return Some("no Rollout names this route".to_owned());
+    }
+    let masked = |object: &Value| {
+        let mut object = object.clone();
+        users.iter().for_each(|user| mask_weights(&mut object, user));
+        bare(&mut object);
+        object
+    };
+    differs(&masked(before), &masked(after))
+}
+
+/// Takes out the weights that a Rollout owns: those in rules that name both its Services.
+fn mask_weights(route: &mut Value, rollout: &Rollout) {
+    let services = [&rollout.spec.canary_service, &rollout.spec.stable_service];
+    let rules = route["spec"]["rules"].as_array_mut();
+    for rule in rules.into_iter().flatten() {
+        let names = |name: &str| {
+            list(rule, "backendRefs")
+                .iter()
+                .any(|backend| text(backend, "name") == name)
+        };
+        if !services.iter().all(|service| names(service)) {
+            continue;
+        }
+        let backends = rule["backendRefs"].as_array_mut().into_iter().flatten();
+        for backend in
+            backends.filter(|backend| services.iter().any(|service| text(backend, "name") == **service))
+        {
+            backend["weight"] = Value::Null;
+        }
+    }
+}
+
+fn rollout(before: &Value, after: &Value) -> Option<String> {
+    let filled = before["spec"]["replicas"].is_null();
+    let masked = |object: &Value| {
+        let mut object = object.clone();
+        if filled {
+            object["spec"]["replicas"] = Value::Null;
+        }
+        for name in [annotation::REVISION, annotation::WORKLOAD_GENERATION] {
+            object["metadata"]["annotations"][name] = Value::Null;
+        }
+        object["status"] = Value::Null;
+        bare(&mut object);
+        object
+    };
+    differs(&masked(before), &masked(after))
+}
+
+/// Takes out what every write changes.
+fn bare(object: &mut Value) {
+    for field in ["resourceVersion", "generation", "managedFields"] {
+        object["metadata"][field] = json!(null);
+    }
+}
+
+/// Says which part of two objects is different.
+fn differs(before: &Value, after: &Value) -> Option<String> {
+    if before == after {
+        return None;
+    }
+    let parts = [
+        "/metadata/labels",
+        "/metadata/annotations",
+        "/spec/selector",
+        "/spec/rules",
+        "/spec",
+        "/metadata",
+    ];
+    let part = parts
+        .into_iter()
+        .find(|part| before.pointer(part) != after.pointer(part))
+        .unwrap_or("/");
+    let show = |object: &Value| {
+        object
+            .pointer(part)
+            .map_or("nothing".to_owned(), ToString::to_string)
+    };
+    Some(format!(
+        "it changed what is not its own at {part}: {} became {}",
+        show(before),
+        show(after)
+    ))
+}

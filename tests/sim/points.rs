@@ -1,0 +1,129 @@
+//! Every crash point and every staleness point of every story: the end is that of the undisturbed run.
+
+use crate::stories::all;
+use serin::base::object::Kind;
+use serin::simulate::fault::{Fault, Point};
+use serin::simulate::people::id;
+use serin::simulate::play::{Played, Staging, play};
+use serin::simulate::points::{CrashAt, StaleAt, differences, end_state};
+use serin::simulate::story::Story;
+use serin::simulate::transcript::Keep;
+use std::time::Duration;
+
+/// How soon a crashed replica is back.
+const BACK: Duration = Duration::from_secs(2);
+
+fn disturbed(story: &Story, fault: Box<dyn Fault>) -> Played {
+    let mut staging = Staging::new(1);
+    staging.keep = Keep::Last(30);
+    staging.faults = vec![fault];
+    play(story, staging)
+}
+
+/// How often the controller calls in an undisturbed run.
+fn calls(played: &Played) -> usize {
+    let counted = played.outcome.tally.requests.iter();
+    let points = counted.filter(|((verb, resource), _)| verb != "Watch" && !resource.starts_with("leases"));
+    usize::try_from(points.map(|(_, count)| count).sum::<u64>()).unwrap()
+}
+
+struct Run {
+    story: usize,
+    label: String,
+    controllers: usize,
+    fault: Box<dyn FnOnce() -> Box<dyn Fault> + Send>,
+}
+
+#[test]
+fn every_crash_point_ends_as_the_undisturbed_run() {
+    let stories = all();
+    let mut runs = Vec::new();
+    let mut ends = Vec::new();
+    for (number, (_, story)) in stories.iter().enumerate() {
+        let calm = play(story, Staging::new(1));
+        let count = calls(&calm);
+        ends.push(end_state(&calm.outcome.store));
+        for nth in 0..count {
+            for point in [Point::Before, Point::After] {
+                for (controllers, back) in [(1, Some(BACK)), (2, None)] {
+                    runs.push(Run {
+                        story: number,
+                        label: format!("crash {point:?} call {nth}, {controllers} controller(s)"),
+                        controllers,
+                        fault: Box::new(move || Box::new(CrashAt::new(nth, point, back))),
+                    });
+                }
+            }
+        }
+    }
+    println!("{} stories, {} crash points", stories.len(), runs.len());
+    check(&stories, &ends, runs);
+}
+
+#[test]
+fn a_stale_cache_of_any_kind_ends_as_the_undisturbed_run() {
+    let stories = all();
+    let kinds = [
+        Kind::Rollout,
+        Kind::ReplicaSet,
+        Kind::AnalysisRun,
+        Kind::Service,
+        Kind::HttpRoute,
+    ];
+    let mut runs = Vec::new();
+    let mut ends = Vec::new();
+    for (number, (_, story)) in stories.iter().enumerate() {
+        let calm = play(story, Staging::new(1));
+        ends.push(end_state(&calm.outcome.store));
+        for kind in kinds {
+            let resource = id(kind);
+            let events = calm
+                .outcome
+                .store
+                .changes_after(0)
+                .iter()
+                .filter(|change| *change.key.resource == *resource)
+                .count();
+            for nth in 0..events {
+                for seconds in [3, 40] {
+                    let resource = resource.clone();
+                    runs.push(Run {
+                        story: number,
+                        label: format!("{resource} stale for {seconds} s from event {nth}"),
+                        controllers: 1,
+                        fault: Box::new(move || {
+                            Box::new(StaleAt::new(resource, nth, Duration::from_secs(seconds)))
+                        }),
+                    });
+                }
+            }
+        }
+    }
+    println!("{} stories, {} staleness points", stories.len(), runs.len());
+    check(&stories, &ends, runs);
+}
+
+fn check(
+    stories: &[(String, Story)],
+    ends: &[std::collections::BTreeMap<String, serde_json::Value>],
+    runs: Vec<Run>,
+) {
+    let count = runs.len();
+    let began = std::time::Instant::now();
+    let wrong: Vec<String> = crate::stories::in_parallel(runs, |run| {
+        let (name, story) = &stories[run.story];
+        let mut story = story.clone();
+        story.replicas = story.replicas.max(run.controllers);
+        let played = disturbed(&story, (run.fault)());
+        let mut wrong = played.unmet;
+        wrong.extend(differences(&ends[run.story], &end_state(&played.outcome.store)));
+        (!wrong.is_empty()).then(|| format!("{name}, {}: {}", run.label, wrong.join("; ")))
+    });
+    println!("{count} runs in {:?}", began.elapsed());
+    assert!(
+        wrong.is_empty(),
+        "{} of {count} ended otherwise\n{}",
+        wrong.len(),
+        wrong[..wrong.len().min(20)].join("\n")
+    );
+}
