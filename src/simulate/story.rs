@@ -273,6 +273,8 @@ pub struct Expect {
     pub revisions: Option<usize>,
     /// Parts of the status message.
     pub message: Vec<String>,
+    /// Conditions of the Rollout by type, each with its status: `True`, `False`, `Unknown`, or `Absent`.
+    pub conditions: BTreeMap<String, String>,
     /// Parts of Events' messages, each in some Event of the namespace.
     pub events: Vec<String>,
     /// Objects that must be there, by kind and name, with at least these fields. Lists must have as many items, each with at least
@@ -298,6 +300,8 @@ pub struct Ends {
     pub revisions: Option<usize>,
     #[serde(default)]
     pub message: Vec<String>,
+    #[serde(default)]
+    pub conditions: BTreeMap<String, String>,
     #[serde(default)]
     pub events: Vec<String>,
     #[serde(default)]
@@ -333,6 +337,7 @@ impl Ends {
             available: self.available,
             revisions: self.revisions,
             message: self.message.clone(),
+            conditions: self.conditions.clone(),
             events: self.events.clone(),
             objects: self.objects.clone(),
         }

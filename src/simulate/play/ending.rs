@@ -64,6 +64,9 @@ impl Play<'_> {
             number(expect.available),
             of(&status["availableReplicas"]),
         );
+        for (kind, want) in &expect.conditions {
+            check(kind, Some(want.clone()), condition(status, kind));
+        }
         let revisions = expect.revisions.map(|count| count.to_string());
         check("revisions", revisions, self.revisions().to_string());
         for part in expect
@@ -121,6 +124,16 @@ impl Play<'_> {
             .map(|part| format!("events: none says {part:?}"))
             .collect()
     }
+}
+
+/// The status of a condition, or `Absent`.
+fn condition(status: &Value, kind: &str) -> String {
+    let all = status["conditions"].as_array();
+    let found = all.into_iter().flatten().find(|one| one["type"] == kind);
+    found
+        .and_then(|one| one["status"].as_str())
+        .unwrap_or("Absent")
+        .to_owned()
 }
 
 /// The first place at which an object has not what is told.
