@@ -1,11 +1,15 @@
 # Each target is one or two commands, so that it can be read and run by hand.
 
-.PHONY: demo test check soak e2e crds cluster-tools
+.PHONY: demo demo-real test check soak e2e crds cluster-tools
 
-# The main job, on real parts: four releases, two of them bad. SERIN_DEMO_ARGS=--real-intervals for 60 s intervals.
-demo: cluster-tools
-	cargo build --quiet --bin serin
+# The main job in memory: four releases, two of them bad, in half a minute. Needs Rust and nothing else. SERIN_DEMO_ARGS=--fast tells it at once.
+demo:
 	cargo run --quiet --example demo -- $(SERIN_DEMO_ARGS)
+
+# The same on real parts: etcd, API server, Prometheus. SERIN_DEMO_ARGS=--real-intervals for 60 s intervals.
+demo-real: cluster-tools
+	cargo build --quiet --bin serin
+	cargo run --quiet --example demo-real -- $(SERIN_DEMO_ARGS)
 
 # Every test. The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
 test: cluster-tools
@@ -34,7 +38,7 @@ e2e: cluster-tools
 crds:
 	cargo run --quiet --no-default-features --example crds
 
-# The control plane and the Prometheus that end-to-end tests and the demo run on: built or fetched once, into
+# The control plane and the Prometheus that end-to-end tests and demo-real run on: built or fetched once, into
 # a cache outside the checkout (~/.cache/serin). Prints where they are.
 cluster-tools:
 	@tests/cluster/build.sh

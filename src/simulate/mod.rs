@@ -2,16 +2,20 @@
 //! faults. Everything that happens is a [`record::Record`]; equal seeds give equal records.
 
 pub mod crew;
+pub mod example;
 pub mod fault;
 pub mod faults;
 pub mod gate;
 pub mod laws;
+pub mod manifests;
 pub mod people;
 pub mod play;
 pub mod points;
+pub mod playground;
 pub mod prometheus;
 pub mod provider;
 pub mod record;
+pub mod rehearsal;
 pub mod slack;
 pub mod stage;
 pub mod story;

@@ -363,6 +363,14 @@ impl Story {
     /// # Errors
     /// When a file cannot be read or understood, with the field and the mend.
     pub fn read(path: &Path) -> Result<Self, StoryError> {
+        Self::read_with(path, Vec::new())
+    }
+
+    /// Reads a story about these objects, beside those that it has itself.
+    ///
+    /// # Errors
+    /// As of [`Story::read`].
+    pub fn read_with(path: &Path, mut objects: Vec<Value>) -> Result<Self, StoryError> {
         let text = read(path)?;
         let malformed = |cause: String| StoryError::Malformed {
             path: path.to_owned(),
@@ -370,7 +378,6 @@ impl Story {
         };
         let mut story: Story = serde_saphyr::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut objects = Vec::new();
         for manifest in &story.manifests {
             for object in manifests(&folder.join(manifest))? {
                 place(&mut objects, object);

@@ -203,6 +203,15 @@ pub struct Version {
     pub errors_as_canary: f64,
 }
 
+/// A timeline as text, in parts. Each ends with a line's end.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Told {
+    pub head: String,
+    /// Seconds since the beginning of the run, and the line or lines of what happened then.
+    pub rows: Vec<(f64, String)>,
+    pub summary: String,
+}
+
 impl Timeline {
     /// The timeline of the Rollout `(namespace, name)`. All records are needed: keep the transcript with `Keep::All`.
     pub fn of<'a>(
@@ -221,6 +230,11 @@ impl Timeline {
     /// For people: aligned, at most 120 columns wide, with the summary at the end.
     pub fn text(&self) -> String {
         text::text(self)
+    }
+
+    /// The same in parts, to be told at a pace.
+    pub fn told(&self) -> Told {
+        text::told(self)
     }
 
     /// For programs.

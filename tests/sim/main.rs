@@ -2,6 +2,7 @@
 //! enough without (`cargo test --test sim stories`).
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
 
+mod faults;
 mod mutants;
 mod points;
 mod stories;

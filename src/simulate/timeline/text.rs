@@ -1,6 +1,6 @@
 //! A timeline as text: aligned columns, long lines broken, no line wider than a terminal.
 
-use super::{Happening, Measured, Pods, Row, State, Summary, Timeline};
+use super::{Happening, Measured, Pods, Row, State, Summary, Timeline, Told};
 use std::fmt::Write;
 
 /// Columns of a line.
@@ -9,14 +9,22 @@ const WIDTH: usize = 120;
 const LEFT: usize = 60;
 
 pub(super) fn text(timeline: &Timeline) -> String {
-    let mut text = format!("Rollout {}\n\n", timeline.rollout);
+    let Told { head, rows, summary } = told(timeline);
+    let rows: String = rows.into_iter().map(|(_, text)| text).collect();
+    format!("{head}{rows}\n{summary}")
+}
+
+pub(super) fn told(timeline: &Timeline) -> Told {
+    let mut head = format!("Rollout {}\n\n", timeline.rollout);
     line(
-        &mut text,
+        &mut head,
         &left(["TIME", "STEP", "ASKED", "SERVED", "STABLE", "CANARY", "BAD"]),
         "WHAT",
     );
     let mut before: Option<&Row> = None;
+    let mut rows = Vec::new();
     for row in &timeline.rows {
+        let mut text = String::new();
         let cells = cells(row, before);
         let cells: [&str; 7] = std::array::from_fn(|at| cells[at].as_str());
         let mut left = left(cells);
@@ -28,11 +36,12 @@ pub(super) fn text(timeline: &Timeline) -> String {
             line(&mut text, &left, &part);
             left = " ".repeat(LEFT);
         }
+        rows.push((row.at, text));
         before = Some(row);
     }
-    text.push('\n');
-    summarize(&mut text, &timeline.summary);
-    text
+    let mut summary = String::new();
+    summarize(&mut summary, &timeline.summary);
+    Told { head, rows, summary }
 }
 
 fn line(text: &mut String, left: &str, right: &str) {
