@@ -45,12 +45,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::base::clock::Clock;
-<<<<<<< HEAD
 use bell::{Bell, Ear};
 use connections::Connections;
-=======
-use connections::{Connections, Hearers};
->>>>>>> faults
 use failure::Failure;
 use gate::{Gate, Open};
 use request::Call;
@@ -69,12 +65,8 @@ pub struct Cluster {
 struct Shared {
     world: Mutex<World>,
     gate: Mutex<Arc<dyn Gate>>,
-<<<<<<< HEAD
     /// The version of the last write, for those who wait for one.
     changed: Bell<u64>,
-=======
-    hearers: Hearers,
->>>>>>> faults
     connections: Connections,
 }
 
@@ -149,16 +141,13 @@ impl Cluster {
 
     /// A cluster that begins with what is in `world`.
     pub fn from_world(world: World) -> Self {
-<<<<<<< HEAD
         let changed = Bell::new(world.store.version());
-=======
->>>>>>> faults
         let gate: Mutex<Arc<dyn Gate>> = Mutex::new(Arc::new(Open));
         Self {
             shared: Arc::new(Shared {
                 world: Mutex::new(world),
                 gate,
-                hearers: Hearers::default(),
+                changed,
                 connections: Connections::default(),
             }),
         }
@@ -186,13 +175,9 @@ impl Cluster {
             self.gate().done(&world.store, by, &changes);
         }
         drop(world);
-<<<<<<< HEAD
         self.shared
             .changed
             .ring_if(|seen| std::mem::replace(seen, version) != version);
-=======
-        self.shared.hearers.tell(version);
->>>>>>> faults
         answer
     }
 
@@ -207,13 +192,8 @@ impl Cluster {
     }
 
     /// Hears of every write.
-<<<<<<< HEAD
     pub fn subscribe(&self) -> Ear<u64> {
         self.shared.changed.ear()
-=======
-    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.shared.hearers.add(self.world().store.version())
->>>>>>> faults
     }
 }
 

@@ -70,7 +70,7 @@ impl Watch {
             pending: VecDeque::new(),
             held: None,
             connection: cluster.shared.connections.open(&call.caller),
-            changed: cluster.shared.hearers.add(world.store.version()),
+            changed: cluster.subscribe(),
             deadline: Instant::now() + timeout,
             bookmark: bookmarks.then(|| Instant::now() + BOOKMARK),
             ended: false,

@@ -118,7 +118,10 @@ fn work(playground: &Playground) -> Result<()> {
     let example = std::fs::read_to_string("examples/canary-gateway.yaml")?;
     apply(&example, "rollout.argoproj.io/shop configured")?;
     let again = apply(&example, "rollout.argoproj.io/shop unchanged")?;
-    ensure!(again.contains("service/shop-stable unchanged"), "applied twice: {again}");
+    ensure!(
+        again.contains("service/shop-stable unchanged"),
+        "applied twice: {again}"
+    );
     kubectl("get configmap a -o jsonpath={.data.x}", "2")?;
     kubectl("delete configmap a", "deleted")?;
     kubectl(

@@ -83,28 +83,3 @@ pub fn drawn(seed: &mut Seed, entry: &Entry, window: (DateTime<Utc>, DateTime<Ut
     let own = Seed::new(seed.next_u64());
     entry.made(own, window.0, Some(window.1))
 }
-<<<<<<< HEAD
-
-/// What the laws must allow a controller that lives with this fault: it may know late, its requests may arrive late, and its
-/// clock may be wrong.
-pub fn excuse(name: &str, facts: &mut Facts) {
-    let id = entry(name).map_or("", |entry| entry.id);
-    let (group, late) = (id.get(..1).unwrap_or_default(), TimeDelta::minutes(6));
-    if group == "B" || matches!(id, "A13" | "C6" | "D1" | "D7") {
-        facts.lag_max = facts.lag_max.max(late);
-        facts.recovery_max = facts.recovery_max.max(late);
-        facts.reaction_max = facts.reaction_max.max(late);
-    }
-    if group == "C" || group == "D" || matches!(id, "A4" | "A5" | "A12" | "A18") {
-        facts.in_flight_max = facts.in_flight_max.max(late);
-    }
-    if matches!(id, "A2" | "A16" | "A18") {
-        // A Retry-After of two minutes is kept.
-        facts.recovery_max = facts.recovery_max.max(TimeDelta::seconds(180));
-    }
-    if group == "E" || id == "D4" {
-        facts.clock_skew_max = facts.clock_skew_max.max(TimeDelta::days(400));
-    }
-}
-=======
->>>>>>> faults
