@@ -27,7 +27,8 @@ use tokio_util::sync::CancellationToken;
 pub struct Leadership {
     /// Until then the lead is certain; absent while another replica may lead.
     until: Mutex<Option<Instant>>,
-    leads: watch::Sender<bool>,
+    /// One channel for each who asked, told in the order in which they did: those who share one are woken in a random order.
+    told: Mutex<Vec<watch::Sender<bool>>>,
     always: bool,
 }
 
@@ -36,7 +37,7 @@ impl Leadership {
     pub fn standby() -> Arc<Self> {
         Arc::new(Self {
             until: Mutex::new(None),
-            leads: watch::Sender::new(false),
+            told: Mutex::default(),
             always: false,
         })
     }
@@ -45,7 +46,7 @@ impl Leadership {
     pub fn always() -> Arc<Self> {
         Arc::new(Self {
             until: Mutex::new(None),
-            leads: watch::Sender::new(true),
+            told: Mutex::default(),
             always: true,
         })
     }
@@ -58,14 +59,22 @@ impl Leadership {
 
     /// Changes of the lead.
     pub fn changes(&self) -> watch::Receiver<bool> {
-        self.leads.subscribe()
+        let (tell, changes) = watch::channel(self.leads_now());
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(tell);
+        changes
     }
 
     fn set(&self, until: Option<Instant>) {
         *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
         let leads = self.leads_now();
-        self.leads
-            .send_if_modified(|before| std::mem::replace(before, leads) != leads);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|tell| {
+            tell.send_if_modified(|before| std::mem::replace(before, leads) != leads);
+            !tell.is_closed()
+        });
     }
 
     /// Notices that the time ran out.

@@ -50,7 +50,7 @@ impl Aim {
         // One kind is written seldom: then more of its writes must be met.
         let share = match resource {
             None => dice.share(0.05, 0.4),
-            Some(_) => dice.share(0.3, 0.9),
+            Some(_) => dice.share(0.6, 1.0),
         };
         Self {
             reads: false,

@@ -4,6 +4,7 @@ use crate::base::seed::Seed;
 use crate::cluster::request::Call;
 use crate::simulate::fault::{Fault, Mail, Misanswer, Mischief, Misdelivery, Mismail, Point, Query};
 use crate::simulate::people::Hand;
+use crate::simulate::record::What;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::fmt::Debug;
@@ -186,13 +187,21 @@ impl<S: Debug + Send + 'static> Plot<S> {
         self.stage != Stage::Over && now >= self.from && self.until.is_none_or(|until| now < until)
     }
 
+    fn tell(&self, hand: &Hand, detail: &str) {
+        let what = What::Fault {
+            name: self.own.name,
+            detail: detail.to_owned(),
+        };
+        hand.stage.tell(&hand.cluster, what);
+    }
+
     fn finish(&mut self, hand: &Hand, now: DateTime<Utc>) {
-        let begun = self.stage != Stage::Ahead;
-        if std::mem::replace(&mut self.stage, Stage::Over) != Stage::Over
-            && begun
-            && let Some(end) = self.end
-        {
-            end(&mut self.own, hand, now);
+        let before = std::mem::replace(&mut self.stage, Stage::Over);
+        if matches!(before, Stage::On(_)) {
+            if let Some(end) = self.end {
+                end(&mut self.own, hand, now);
+            }
+            self.tell(hand, "ends");
         }
     }
 
@@ -240,7 +249,10 @@ impl<S: Debug + Send + 'static> Fault for Plot<S> {
         }
         let due = match self.stage {
             Stage::On(due) => due.is_some_and(|due| now >= due),
-            _ => true,
+            _ => {
+                self.tell(hand, "begins");
+                true
+            }
         };
         if due {
             let again = self.step(hand, now);

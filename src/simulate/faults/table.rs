@@ -2,7 +2,10 @@
 //! The catalogue itself.
 
 use super::plot::{Made, Params};
-use super::{Entry, api, lead, mail, process, provider, time, watch, workload};
+use super::{
+    Entry, Leaves, admission, api, lead, mail, people, process, provider, restore, rivals, time, watch,
+    workload,
+};
 
 const fn fault(
     name: &'static str,
@@ -10,7 +13,19 @@ const fn fault(
     says: &'static str,
     make: fn(&mut Params) -> Made,
 ) -> Entry {
-    Entry { name, id, says, make }
+    Entry {
+        name,
+        id,
+        says,
+        leaves: Leaves::TheSame,
+        make,
+    }
+}
+
+impl Entry {
+    const fn leaving(self, leaves: Leaves) -> Self {
+        Self { leaves, ..self }
+    }
 }
 
 /// All faults, by group.
@@ -28,13 +43,18 @@ pub const CATALOGUE: &[Entry] = &[
     fault("forbidden", "A7", "the controller may not write one kind for a while", api::forbidden),
     fault("service-gone", "A8", "a Service of the Rollout is deleted, and made again later", api::service_gone),
     fault("route-gone", "A8", "the HTTPRoute is deleted, and made again later", api::route_gone),
+    fault("configuration-gone", "A8", "Services, routes and templates are deleted, and made again later", people::configuration_gone),
     fault("admission-denied", "A9", "an admission webhook or a validation refuses writes", api::denied),
+    fault("webhook-mutates", "A10", "a webhook changes what the controller writes", admission::mutates),
     fault("object-too-large", "A11", "writes are refused for their size", api::too_large),
     fault("slow-api", "A12", "requests and answers take up to a minute", api::slow),
     fault("api-restart", "A13", "the API server goes away and comes back", api::restarts),
     fault("already-exists", "A14", "an object exists, and the controller's cache does not say so", api::already_exists),
     fault("namespace-terminating", "A15", "nothing may be created in the namespace", api::terminating),
     fault("token-expired", "A16", "401 until the token is rotated", api::unauthorized),
+    fault("crd-not-served", "A17", "a kind is not served for a while", admission::not_served),
+    fault("crd-reinstalled", "A17", "a definition is deleted with its objects, and installed again", admission::reinstalled),
+    fault("schema-prunes", "A17", "an older definition drops fields", admission::pruned),
     fault("api-queueing", "A18", "each request waits for those before it", api::queued),
     // B: watches and caches.
     fault("watch-disconnects", "B1", "connections of watches end again and again", watch::disconnects),
@@ -45,9 +65,11 @@ pub const CATALOGUE: &[Entry] = &[
     fault("events-coalesced", "B5", "of several changes only the last is seen", watch::coalesced),
     fault("events-reordered", "B6", "events of different objects come in another order", watch::reordered),
     fault("relist-behind", "B7", "lists come from an API server that is behind", watch::relist_behind),
+    fault("etcd-restored", "B7", "etcd is as it was up to a minute and a half ago", restore::etcd_restored).leaving(Leaves::AnotherEnd),
     fault("recreated-unseen", "B8", "an object is deleted and made again while nobody watches", watch::recreated),
     fault("deletion-unseen", "B9", "deletions are not delivered until everything is listed again", watch::deletion_lost),
     fault("events-lost", "B9", "events are not delivered until everything is listed again", watch::events_lost),
+    fault("undecodable-object", "B10", "an object that nobody can read is among the others", restore::undecodable),
     fault("watch-silent", "B11", "a watch's connection is dead, and nobody says so", watch::silent),
     fault("pages-expire", "B12", "lists come in small pages whose tokens expire", watch::pages_expire),
     // C: the controller's processes.
@@ -133,4 +155,24 @@ pub const CATALOGUE: &[Entry] = &[
     fault("drain-blocked", "H10", "nodes are drained, and a disruption budget forbids it", workload::drain_blocked),
     fault("nodes-drained", "H10", "nodes are drained one after the other", workload::drained),
     fault("pods-stuck-terminating", "H11", "pods that are deleted do not go", workload::stuck_terminating),
+    // I: people and other programs.
+    fault("third-version", "I1", "a third version is pushed in the middle of the update", people::pushed_again).leaving(Leaves::AnotherEnd),
+    fault("back-to-stable", "I2", "the stable version is pushed in the middle of the update", people::back_to_stable).leaving(Leaves::AnotherEnd),
+    fault("steps-edited", "I3", "the steps are edited in the middle of the update", people::steps_edited),
+    fault("autoscaler-writes", "I4", "an autoscaler writes the number of replicas at any moment", people::autoscaled),
+    fault("scaled-to-zero", "I5", "scaled to nothing, and back", people::scaled_to_zero),
+    fault("strategy-switched", "I6", "the strategy becomes blue-green, and a canary again", people::strategy_switched),
+    fault("commands-raced", "I7", "pause, abort or promote right when the controller writes", people::commands),
+    fault("undo-raced", "I7", "back to the stable version right when a step completes", people::undone).leaving(Leaves::AnotherEnd),
+    fault("rollout-deleted", "I8", "the Rollout is deleted in the middle of the update", people::deleted).leaving(Leaves::NoRollout),
+    fault("template-touched", "I9", "AnalysisTemplates are edited or deleted, and are as before later", people::template_touched),
+    fault("route-edited", "I10", "weights or selectors are edited by hand", people::route_edited),
+    fault("gitops-reverts", "I11", "a GitOps tool reverts weights and selectors", rivals::gitops),
+    fault("second-controller", "I12", "a second controller works on the same objects", rivals::second_controller),
+    fault("backup-restored", "I13", "the Rollout comes back without its status", restore::without_status),
+    fault("annotations-stripped", "I14", "annotations of the Rollout and its ReplicaSets are stripped", people::stripped),
+    fault("secret-rotated", "I15", "credentials of metric providers change", people::secret_rotated),
+    fault("namespace-deleted", "I16", "the namespace is deleted in the middle of the update", people::namespace_deleted).leaving(Leaves::NoRollout),
+    fault("pods-mutated", "I18", "pods are changed after they were made", people::pods_mutated),
+    fault("twin-rollout", "I19", "another Rollout shares selector, Services and route", rivals::twin),
 ];

@@ -1,6 +1,6 @@
 //! Faults of watches and caches: B1 to B12, but for objects that nobody can read.
 
-use super::aim::{ROUTES, SERVICES, SETS, is, watched};
+use super::aim::{ROUTES, RUNS, SERVICES, SETS, is, watched};
 use super::plot::{Made, Params, Plot};
 use super::scene::{self, subject};
 use crate::cluster::failure::Failure;
@@ -9,7 +9,7 @@ use crate::cluster::request::{Call, Verb};
 use crate::simulate::fault::{Mischief, Misdelivery, Point};
 use crate::simulate::people::Hand;
 use chrono::{DateTime, TimeDelta, Utc};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -58,7 +58,7 @@ pub fn disconnects(params: &mut Params) -> Made {
 
 /// B2: 410, in the watch and when it is opened again.
 pub fn expires(params: &mut Params) -> Made {
-    let events = Events::drawn(params, 0.02, 0.2);
+    let events = Events::drawn(params, 0.05, 0.5);
     Plot::new(params, events)
         .on_event(|own, call, _, _| {
             let hit = is(call, own.is.kind) && own.dice.chance(own.is.share);
@@ -276,33 +276,48 @@ pub fn recreated(params: &mut Params) -> Made {
         .made()
 }
 
-/// B9: nobody hears that an object is gone, until everything is listed again.
+/// B9: nobody hears that an object is gone, until everything is listed again. A person deletes one.
 pub fn deletion_lost(params: &mut Params) -> Made {
-    lost(params, |event| event["type"] == "DELETED")
+    let kind = params.dice.one_of(&[SETS, RUNS]);
+    Plot::new(params, kind)
+        .on_time(|own, hand, _| {
+            let subject = subject(hand)?;
+            let there = match own.is {
+                SETS => subject.sets(hand),
+                kind => hand.list(kind, Some(&subject.namespace)),
+            };
+            if there.is_empty() || !subject.updating() {
+                return Some(own.dice.millis(200, 2_000));
+            }
+            let name = scene::text(&there[own.dice.index(there.len())]["metadata"]["name"]);
+            own.bites(hand, format!("{name} is deleted"));
+            let _ = hand.delete("person", (own.is, &subject.namespace, &name), "");
+            None
+        })
+        .on_event(|_, _, event, _| (event["type"] == "DELETED").then_some(Misdelivery::As(Delivery::Never)))
+        .on_end(|_, hand, _| relist_all(hand))
+        .made()
+}
+
+/// Nobody may go on from where it is: everything is listed again.
+fn relist_all(hand: &Hand) {
+    // A version that nobody has seen yet, so that nobody is at the newest.
+    let mark = hand.cluster.world().store.version().to_string();
+    let patch = json!({"metadata": {"annotations": {"example.org/compacted-at": mark}}});
+    let _ = hand.patch("person", ("namespaces", "", "kube-system", ""), &patch);
+    hand.cluster.compact();
+    hand.cluster.hang_up(None);
 }
 
 /// Events that are never delivered, until everything is listed again.
 pub fn events_lost(params: &mut Params) -> Made {
-    lost(params, |event| !bookmark(event))
-}
-
-fn lost(params: &mut Params, which: fn(&Value) -> bool) -> Made {
-    #[derive(Debug)]
-    struct Lost {
-        events: Events,
-        which: fn(&Value) -> bool,
-    }
     let events = Events::drawn(params, 0.3, 1.0);
-    Plot::new(params, Lost { events, which })
+    Plot::new(params, events)
         .on_event(|own, call, event, _| {
-            let meant = is(call, own.is.events.kind) && (own.is.which)(event);
-            let hit = meant && own.dice.chance(own.is.events.share);
+            let hit = is(call, own.is.kind) && !bookmark(event) && own.dice.chance(own.is.share);
             hit.then_some(Misdelivery::As(Delivery::Never))
         })
-        .on_end(|_, hand, _| {
-            hand.cluster.compact();
-            hand.cluster.hang_up(None);
-        })
+        .on_end(|_, hand, _| relist_all(hand))
         .made()
 }
 
@@ -336,7 +351,7 @@ pub fn silent(params: &mut Params) -> Made {
         })
         .on_end(|own, hand, _| {
             if own.is.bookmarks_come {
-                hand.cluster.compact();
+                relist_all(hand);
             }
             hand.cluster.hang_up(None);
         })

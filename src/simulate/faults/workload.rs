@@ -266,7 +266,9 @@ pub fn collision(params: &mut Params) -> Made {
                 return None;
             }
             let mut other: Value = serde_json::from_slice(&call.body).ok()?;
-            other["metadata"]["ownerReferences"] = json!([]);
+            // It is somebody's: nobody may adopt it.
+            other["metadata"]["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "Deployment",
+                "name": "somebody", "uid": "00000000-0000-4000-8000-000000000000", "controller": true}]);
             other["metadata"]["namespace"] = call.namespace.as_str().into();
             other["spec"]["replicas"] = 0.into();
             let container = &mut other["spec"]["template"]["spec"]["containers"][0];
@@ -280,10 +282,9 @@ pub fn collision(params: &mut Params) -> Made {
         })
         .on_end(|own, hand, _| {
             for (space, name) in own.is.drain(..) {
-                let foreign = hand.get(SETS, &space, &name).filter(|set| {
-                    let owners = set["metadata"]["ownerReferences"].as_array();
-                    owners.is_none_or(Vec::is_empty)
-                });
+                let foreign = hand
+                    .get(SETS, &space, &name)
+                    .filter(|set| set["metadata"]["ownerReferences"][0]["name"] == "somebody");
                 if foreign.is_some() {
                     let _ = hand.delete("person", (SETS, &space, &name), "");
                 }

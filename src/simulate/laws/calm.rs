@@ -1,7 +1,6 @@
 //! Whether the controller had its chance: which of its replicas run, which faults stand in its way, and since when nothing does.
 
 use super::Facts;
-use crate::simulate::faults;
 use crate::simulate::record::{Record, ReplicaEvent, What};
 use chrono::{DateTime, Utc};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,11 +98,8 @@ fn watches(fault: &str) -> bool {
     chapter(fault) == Some('B')
 }
 
-/// The letter of a fault: that of the catalogue, or that with which its name begins (`B3-lag`); none for other names.
+/// The letter of a fault of the catalogue (`B3`, `B3-lag`); none for other names.
 pub fn chapter(fault: &str) -> Option<char> {
-    if let Some(entry) = faults::entry(fault) {
-        return entry.id.chars().next();
-    }
     let mut letters = fault.chars();
     let letter = letters.next().filter(char::is_ascii_uppercase)?;
     letters.next().filter(char::is_ascii_digit).map(|_| letter)

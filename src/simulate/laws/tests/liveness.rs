@@ -1,7 +1,7 @@
 //! Rest, failover, backstops, visible trouble, the twin.
 
 use super::super::stage::{A, B, Stage};
-use super::super::{End, Twin};
+use super::super::{End, Facts, Twin};
 use super::{QUERY, create_run, measured, vector};
 use crate::cluster::request::Verb;
 use crate::simulate::record::ReplicaEvent;
@@ -78,6 +78,35 @@ fn l4_a_change_is_seen_without_its_event() {
     stage(Some("B11"), 310).breaks("L4", &["generation 3"]);
     stage(Some("B11"), 250).keeps("L4");
     stage(Some("A13"), 900).keeps("L4");
+}
+
+#[test]
+fn l4_nothing_is_owed_to_what_is_foreign_or_unreadable() {
+    let poisoned = || {
+        Stage::with(Facts {
+            poisoned: vec!["shop/web".into()],
+            ..Facts::default()
+        })
+    };
+    let foreign = || {
+        Stage::with(Facts {
+            instance_id: "blue".into(),
+            ..Facts::default()
+        })
+    };
+    for mut stage in [poisoned(), foreign()] {
+        stage
+            .world("rollouts", "web", json!({"spec": {"replicas": 5}}))
+            .pass(900)
+            .log("unseen");
+        stage.keeps("L4");
+        let healed = stage.now;
+        stage.pass(9000).end(Some(healed));
+        stage.keeps("L1");
+    }
+    let mut stage = foreign();
+    stage.size(A, "new", 2);
+    stage.breaks("S8", &["it is controlled by Rollout with uid uid-web"]);
 }
 
 #[test]

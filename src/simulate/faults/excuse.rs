@@ -1,0 +1,57 @@
+//! What the laws must know about a fault: how late, how long under way and how wrong it makes things.
+
+use super::entry;
+use crate::simulate::laws::Facts;
+use chrono::TimeDelta;
+
+/// Whether a fault stands in the controller's way while it lasts. Providers, Slack, pods and people are its daily work.
+pub fn in_the_way(name: &str) -> bool {
+    entry(name).is_none_or(|entry| !entry.id.starts_with(['F', 'G', 'H', 'I']))
+}
+
+/// Raises what the laws must allow while the fault of this name lasts.
+pub fn excuse(name: &str, facts: &mut Facts) {
+    facts.in_the_way = in_the_way;
+    let Some(entry) = entry(name) else {
+        return;
+    };
+    let seconds = TimeDelta::seconds;
+    let lag = match name {
+        "slow-api" | "api-queueing" => seconds(90),
+        "forbidden" | "token-expired" | "crd-not-served" => seconds(120),
+        _ if entry.id.starts_with('A') => seconds(30),
+        _ => TimeDelta::zero(),
+    };
+    let in_flight = match name {
+        // The controller gives a request up, or dies with it, and it arrives all the same.
+        "crash-after-sending" => seconds(60),
+        _ => TimeDelta::zero(),
+    };
+    let skew = match name {
+        "clock-skew" => seconds(2 * 3_600),
+        "clock-drifts" => seconds(3_600),
+        "clock-jumps-forward" | "clock-jumps-back" => TimeDelta::days(366),
+        "clock-fractions" => seconds(2),
+        "times-from-the-future" => seconds(660),
+        _ => TimeDelta::zero(),
+    };
+    // Whoever stood still, was away or was cut off knows as late as he was away.
+    let away = matches!(entry.id, "A13" | "C6" | "D1" | "D7") || entry.id.starts_with('B');
+    let lag = if away { lag.max(seconds(360)) } else { lag };
+    let dies = entry.id.starts_with(['C', 'D']) || matches!(entry.id, "A4" | "A5" | "A12" | "A18");
+    let in_flight = if dies {
+        in_flight.max(seconds(360))
+    } else {
+        in_flight
+    };
+    // A cache that missed something is compared with the API server every four minutes; a Retry-After of two minutes is kept.
+    let recovery = match entry.id {
+        _ if away => seconds(360),
+        "A2" | "A16" | "A18" => seconds(180),
+        _ => TimeDelta::zero(),
+    };
+    facts.recovery_max = facts.recovery_max.max(recovery);
+    facts.lag_max = facts.lag_max.max(lag);
+    facts.in_flight_max = facts.in_flight_max.max(in_flight);
+    facts.clock_skew_max = facts.clock_skew_max.max(skew);
+}
