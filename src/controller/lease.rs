@@ -60,7 +60,10 @@ impl Leadership {
     /// Changes of the lead.
     pub fn changes(&self) -> watch::Receiver<bool> {
         let (tell, changes) = watch::channel(self.leads_now());
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(tell);
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(tell);
         changes
     }
 
