@@ -19,11 +19,13 @@ pub enum Exit {
     Unreachable,
     /// Only without `--watch`: no answer yet.
     Progressing,
+    /// Only of `simulate`: the release ended otherwise than it should have, or a law was broken.
+    Unexpected,
 }
 
 impl Exit {
     /// Every exit with its code, the word in JSON and its meaning for `status`.
-    pub const ALL: [(Exit, u8, &str, &str); 10] = [
+    pub const ALL: [(Exit, u8, &str, &str); 11] = [
         (Exit::Done, 0, "healthy", "promoted and healthy"),
         (
             Exit::Failed,
@@ -63,6 +65,12 @@ impl Exit {
             9,
             "progressing",
             "still progressing (only without --watch)",
+        ),
+        (
+            Exit::Unexpected,
+            10,
+            "unexpected",
+            "a simulated release ended otherwise than expected (only of simulate)",
         ),
     ];
 

@@ -10,10 +10,14 @@ pub mod exit;
 pub mod failure;
 pub mod follow;
 pub mod get;
+#[cfg(feature = "simulate")]
+pub mod playground;
 pub mod printer;
 pub mod promote;
 pub mod retry;
 pub mod session;
+#[cfg(feature = "simulate")]
+pub mod simulate;
 pub mod status;
 pub mod version;
 pub mod write;
@@ -42,6 +46,10 @@ pub enum Command {
     Abort(abort::Abort),
     Retry(retry::Retry),
     Controller(crate::controller::Options),
+    #[cfg(feature = "simulate")]
+    Simulate(Box<simulate::Simulate>),
+    #[cfg(feature = "simulate")]
+    Playground(playground::Play),
     Version(version::Version),
     Completion(completion::Completion),
 }
@@ -60,6 +68,10 @@ impl Command {
             Command::Abort(args) => abort::run(args).await,
             Command::Retry(args) => retry::run(args).await,
             Command::Controller(args) => controller::run(args).await,
+            #[cfg(feature = "simulate")]
+            Command::Simulate(args) => simulate::run(*args).await,
+            #[cfg(feature = "simulate")]
+            Command::Playground(args) => playground::run(args).await,
             Command::Version(args) => version::run(args),
             Command::Completion(args) => completion::run(args),
         }

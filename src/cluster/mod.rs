@@ -18,6 +18,7 @@
 //! Nothing here reads a clock but the one it was given, opens a socket or starts a thread: equal seeds and equal
 //! requests give equal answers.
 
+pub mod bell;
 mod builtin;
 pub mod catalog;
 mod connections;
@@ -44,7 +45,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 
 use crate::base::clock::Clock;
-use connections::{Connections, Hearers};
+use bell::{Bell, Ear};
+use connections::Connections;
 use failure::Failure;
 use gate::{Gate, Open};
 use request::Call;
@@ -63,7 +65,8 @@ pub struct Cluster {
 struct Shared {
     world: Mutex<World>,
     gate: Mutex<Arc<dyn Gate>>,
-    hearers: Hearers,
+    /// The version of the last write, for those who wait for one.
+    changed: Bell<u64>,
     connections: Connections,
 }
 
@@ -138,12 +141,13 @@ impl Cluster {
 
     /// A cluster that begins with what is in `world`.
     pub fn from_world(world: World) -> Self {
+        let changed = Bell::new(world.store.version());
         let gate: Mutex<Arc<dyn Gate>> = Mutex::new(Arc::new(Open));
         Self {
             shared: Arc::new(Shared {
                 world: Mutex::new(world),
                 gate,
-                hearers: Hearers::default(),
+                changed,
                 connections: Connections::default(),
             }),
         }
@@ -171,7 +175,9 @@ impl Cluster {
             self.gate().done(&world.store, by, &changes);
         }
         drop(world);
-        self.shared.hearers.tell(version);
+        self.shared
+            .changed
+            .ring_if(|seen| std::mem::replace(seen, version) != version);
         answer
     }
 
@@ -186,8 +192,8 @@ impl Cluster {
     }
 
     /// Hears of every write.
-    pub fn subscribe(&self) -> tokio::sync::watch::Receiver<u64> {
-        self.shared.hearers.add(self.world().store.version())
+    pub fn subscribe(&self) -> Ear<u64> {
+        self.shared.changed.ear()
     }
 }
 

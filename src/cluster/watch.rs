@@ -11,10 +11,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use serde_json::{Value, json};
-use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::Cluster;
+use super::bell::Ear;
 use super::connections::Connection;
 use super::failure::{Cause, Failure};
 use super::gate::Delivery;
@@ -39,7 +39,7 @@ pub struct Watch {
     /// An event that waits for the next.
     held: Option<Value>,
     connection: Connection,
-    changed: watch::Receiver<u64>,
+    changed: Ear<u64>,
     deadline: Instant,
     bookmark: Option<Instant>,
     ended: bool,
@@ -70,7 +70,7 @@ impl Watch {
             pending: VecDeque::new(),
             held: None,
             connection: cluster.shared.connections.open(&call.caller),
-            changed: cluster.shared.hearers.add(world.store.version()),
+            changed: cluster.subscribe(),
             deadline: Instant::now() + timeout,
             bookmark: bookmarks.then(|| Instant::now() + BOOKMARK),
             ended: false,
@@ -166,7 +166,7 @@ impl Watch {
             if self.ended {
                 return None;
             }
-            self.changed.borrow_and_update();
+            self.changed.catch_up();
             self.catch_up();
             if !self.pending.is_empty() {
                 continue;

@@ -104,8 +104,16 @@ impl Writer {
             Ok(body) => body,
             Err(error) => return ("unreachable".into(), Err(unreachable(error))),
         };
-        let json = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let json: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        let versioned = json
+            .pointer("/metadata/resourceVersion")
+            .is_some_and(Value::is_string);
         let result = match code {
+            // The version guards the next write to the object: an answer without it, cut short by a proxy perhaps, is none.
+            200..=299 if !versioned && target.verb != "delete" => Err(Error::Unreachable {
+                target: target.clone(),
+                message: "the answer is no whole object".into(),
+            }),
             200..=299 => Ok(json),
             _ => {
                 let fallback = String::from_utf8_lossy(&body);

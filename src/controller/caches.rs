@@ -32,7 +32,9 @@ impl Kick {
 /// How far the cache of one kind is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sync {
-    /// Not read yet; why, for people.
+    /// Not tried yet.
+    Unread,
+    /// Tried, and not read yet; why, for people.
     Waiting(String),
     /// Read whole once, and followed since.
     Synced,
@@ -68,13 +70,10 @@ pub struct Broken {
 }
 
 impl Caches {
-    /// Caches of these kinds; passes wait until all but HTTPRoutes have been read.
+    /// Caches of these kinds. Passes wait until all have been read; of HTTPRoutes, until it is known whether they can be.
     pub fn new(kinds: &[Kind]) -> Self {
         let mut stores = Stores::default();
-        stores.sync = kinds
-            .iter()
-            .map(|kind| (*kind, Sync::Waiting("not read yet".into())))
-            .collect();
+        stores.sync = kinds.iter().map(|kind| (*kind, Sync::Unread)).collect();
         let missing = watch::Sender::new(stores.missing());
         Self {
             stores: RwLock::new(stores),

@@ -116,6 +116,12 @@ mod tests {
         let caches = Arc::new(Caches::new(&[Kind::Rollout, Kind::HttpRoute]));
         let why = "the kind Rollout is not installed";
         caches.set_sync(Kind::Rollout, Sync::Waiting(why.into()));
+        let (_, body) = readyz(State(Arc::clone(&caches))).await;
+        assert!(
+            body.contains("httproutes: not read yet"),
+            "{body}: nobody has tried"
+        );
+        caches.set_sync(Kind::HttpRoute, Sync::Absent("not installed".into()));
         let (code, body) = readyz(State(Arc::clone(&caches))).await;
         assert_eq!(
             (code.as_u16(), body),

@@ -14,6 +14,8 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+const NOT_READ_YET: &str = "not read yet";
+
 /// A cached object.
 pub struct Cached<T> {
     pub uid: String,
@@ -69,6 +71,9 @@ impl<T> Cached<T> {
 impl Stores {
     pub fn missing(&self) -> String {
         let waiting = |(kind, sync): (&Kind, &Sync)| match sync {
+            // Of routes it is enough to have tried, since they need not be installed. To decide before would be to call every Rollout
+            // that names one invalid, at each start of the controller.
+            Sync::Unread => Some(format!("{}: {NOT_READ_YET}", kind.plural())),
             Sync::Waiting(why) if *kind != Kind::HttpRoute => Some(format!("{}: {why}", kind.plural())),
             _ => None,
         };
@@ -282,6 +287,7 @@ impl Stores {
         let kind = kind_of(question);
         match self.sync.get(&kind) {
             Some(Sync::Synced) => {}
+            Some(Sync::Unread) => return Answer::Unknown(NOT_READ_YET.into()),
             Some(Sync::Waiting(why) | Sync::Absent(why)) => return Answer::Unknown(why.clone()),
             None => {
                 let name = kind.name();

@@ -80,8 +80,10 @@ pub struct Sent {
     pub thread: Option<String>,
     /// What names the message for good: the controller's own metadata.
     pub id: String,
-    /// As people read it.
+    /// What notifications show of it.
     pub text: String,
+    /// All of it without markup, one fact a line.
+    pub whole: String,
 }
 
 /// Requests of users to one pod, or to none.

@@ -3,6 +3,7 @@
 use crate::base::secret::Secret;
 use crate::cluster::Cluster;
 use crate::controller::slack::{Carried, Carrier};
+use crate::notify::slack::{Message, render_text};
 use crate::simulate::crew::Crew;
 use crate::simulate::fault::{Mail, Mismail};
 use crate::simulate::gate::{Faults, Turns, lock};
@@ -89,6 +90,7 @@ impl Slack {
             thread: text("/thread_ts"),
             id: text("/metadata/event_payload/message").unwrap_or_default(),
             text: text("/text").unwrap_or_default(),
+            whole: whole(&body),
         };
         lock(&self.posted).push(Posted {
             ts: ts.clone(),
@@ -126,6 +128,13 @@ impl Slack {
         let messages: Vec<Value> = posted.iter().filter(listed).map(shown).collect();
         json!({"ok": true, "messages": messages, "response_metadata": {"next_cursor": ""}})
     }
+}
+
+fn whole(body: &Value) -> String {
+    render_text(&Message {
+        text: String::new(),
+        blocks: body["blocks"].as_array().cloned().unwrap_or_default(),
+    })
 }
 
 /// One replica's way to Slack.

@@ -1,11 +1,17 @@
 //! A story as users write it: objects, what happens when, and what must be true at the end. Reads and checks it; plays nothing.
 
+mod check;
+mod told;
+
 use crate::base::gotime::parse_duration;
+use crate::base::json::merge_apply;
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+pub use check::number_of;
 
 /// A story.
 #[derive(Clone, Debug, Deserialize)]
@@ -16,10 +22,10 @@ pub struct Story {
     /// What it is about, and where it is known from.
     #[serde(default)]
     pub about: String,
-    /// Files with manifests, relative to the story.
+    /// Files with manifests, relative to the story. An object of the same kind and name as an earlier one is merged into that.
     #[serde(default)]
     pub manifests: Vec<PathBuf>,
-    /// Objects besides, created after those of the files.
+    /// Objects besides, created after those of the files, or merged into one of the same kind and name.
     #[serde(default)]
     pub objects: Vec<Value>,
     /// Name of the Rollout it is about; may be left out when there is one only.
@@ -30,7 +36,10 @@ pub struct Story {
     /// How images answer, by a part of their tag; without an entry an image is good.
     #[serde(default)]
     pub versions: BTreeMap<String, Version>,
-    /// Replicas of the controller.
+    /// What Prometheus says to some queries from the beginning, whatever was scraped.
+    #[serde(default)]
+    pub metrics: Vec<Dictated>,
+    /// Replicas of the controller: `serin-a`, `serin-b`, …; with more than one they elect a leader.
     #[serde(default = "one")]
     pub replicas: usize,
     /// What happens, in order.
@@ -67,8 +76,26 @@ pub struct Version {
     pub silent: bool,
     /// Holds only for pods at least this old (`3m`): a leak.
     pub after: Option<String>,
-    /// Its pods: `ready` (as they are by default), `never-ready`, `crash`, `no-image`, `slow-start`, `flapping`.
+    /// Its pods: `ready` (as they are by default), `never-ready`, `crash` (with `after`: only once they are so old), `no-image`,
+    /// `slow-start` (2 minutes), `flapping` (20 seconds not ready out of 40).
     pub pods: Option<String>,
+}
+
+/// What Prometheus says to a query. One of `value`, `none`, `status` and `scraped`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Dictated {
+    /// Every query that contains this text.
+    pub query: String,
+    /// One series with this value: a number, `NaN`, `+Inf` or `-Inf`.
+    pub value: Option<Value>,
+    /// True: no series.
+    pub none: bool,
+    /// An HTTP status, and the body that comes with it.
+    pub status: Option<u16>,
+    pub body: String,
+    /// True: what was scraped, as without any dictation.
+    pub scraped: bool,
 }
 
 /// One thing that happens.
@@ -84,8 +111,14 @@ pub struct Scene {
     /// Time after the scene before, or after `when` has come true.
     #[serde(default)]
     pub after: Option<String>,
-    #[serde(rename = "do")]
+    /// What must be true then, before anything is done.
+    #[serde(default)]
+    pub expect: Option<Expect>,
+    #[serde(rename = "do", default)]
     pub does: Deed,
+    /// The deed must be refused, by the API server or by the command, with this text in the answer.
+    #[serde(default)]
+    pub refused: Option<String>,
 }
 
 /// A condition of the Rollout.
@@ -104,10 +137,14 @@ pub enum When {
     Analysing,
     /// The stable version is that of this image tag.
     Stable(String),
+    /// The status message contains this.
+    Message(String),
+    /// There is no such Rollout any more.
+    Gone,
 }
 
 /// What somebody does, or what happens to the world.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Deed {
     /// A new image tag for the first container.
@@ -145,8 +182,33 @@ pub enum Deed {
     SetWeights(BTreeMap<String, i64>),
     /// All pods of this image tag are gone at once, as when their nodes are lost.
     LosePods(String),
-    /// Nothing: to wait for a condition.
+    /// What Prometheus says to some queries from now on.
+    Metrics(Vec<Dictated>),
+    /// Prometheus is down for so long: it refuses connections, scrapes nothing, and does not know afterwards what happened.
+    PrometheusDown(String),
+    /// A GitOps tool puts this object back to what Git says, from now on, again and again.
+    SelfHeal(SelfHeal),
+    /// No more pods than this may be in the namespace: a quota. `null` lifts it.
+    Quota(Option<usize>),
+    /// What a HorizontalPodAutoscaler measures from now on, in the unit of its target.
+    Load(Measured),
+    /// Nothing: to wait for a moment.
+    #[default]
     Nothing,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct SelfHeal {
+    pub every: String,
+    pub object: Value,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Measured {
+    pub autoscaler: String,
+    pub value: f64,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -193,39 +255,93 @@ pub struct Crash {
     pub back: Option<String>,
 }
 
-/// What must be true at the end. What is left out may be anything.
+/// What must be true at some moment. What is left out may be anything.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+pub struct Expect {
+    /// The Rollout's phase, or `Gone`.
+    pub phase: Option<String>,
+    /// Tag of the stable version's image.
+    pub stable: Option<String>,
+    /// The canary's weight in the route.
+    pub weight: Option<i64>,
+    /// Index of the current step, from 0.
+    pub step: Option<i64>,
+    /// Pods of all versions that are available.
+    pub available: Option<i64>,
+    /// Versions whose ReplicaSets are still there.
+    pub revisions: Option<usize>,
+    /// Parts of the status message.
+    pub message: Vec<String>,
+    /// Conditions of the Rollout by type, each with its status: `True`, `False`, `Unknown`, or `Absent`.
+    pub conditions: BTreeMap<String, String>,
+    /// Parts of Events' messages, each in some Event of the namespace.
+    pub events: Vec<String>,
+    /// Objects that must be there, by kind and name, with at least these fields. Lists must have as many items, each with at least
+    /// these fields.
+    pub objects: Vec<Value>,
+}
+
+/// What must be true at the end, and for a minute from then on. What is left out may be anything.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Ends {
-    /// The Rollout's phase.
+    /// As in `expect`, here and in the next ones.
     pub phase: String,
+    #[serde(default)]
+    pub stable: Option<String>,
+    #[serde(default)]
+    pub weight: Option<i64>,
+    #[serde(default)]
+    pub step: Option<i64>,
+    #[serde(default)]
+    pub available: Option<i64>,
+    #[serde(default)]
+    pub revisions: Option<usize>,
+    #[serde(default)]
+    pub message: Vec<String>,
+    #[serde(default)]
+    pub conditions: BTreeMap<String, String>,
+    #[serde(default)]
+    pub events: Vec<String>,
+    #[serde(default)]
+    pub objects: Vec<Value>,
     /// The longest it may take after the last scene.
     #[serde(default = "half_an_hour")]
     pub within: String,
-    /// Tag of the stable version's image.
-    #[serde(default)]
-    pub stable: Option<String>,
-    /// The canary's weight in the route.
-    #[serde(default)]
-    pub weight: Option<i64>,
-    /// Parts of the status message.
-    #[serde(default)]
-    pub message: Vec<String>,
     /// Parts of what Slack was told, each in some message.
     #[serde(default)]
     pub slack: Vec<String>,
-    /// Parts of Events' messages, each in some Event of the Rollout.
+    /// How many messages Slack got, neither more nor fewer.
     #[serde(default)]
-    pub events: Vec<String>,
+    pub slack_messages: Option<usize>,
     /// The most requests of users that may have found nobody to take them.
     #[serde(default)]
     pub refused_max: Option<f64>,
-    /// The most errors that users may have got.
+    /// The most errors that users may have got, from all versions.
     #[serde(default)]
     pub errors_max: Option<f64>,
-    /// Pods of the stable version that are available.
+    /// The canary never had more weight than this in the route.
     #[serde(default)]
-    pub available: Option<i64>,
+    pub weight_max: Option<i64>,
+}
+
+impl Ends {
+    /// What must hold at the last moment.
+    pub fn expect(&self) -> Expect {
+        Expect {
+            phase: Some(self.phase.clone()),
+            stable: self.stable.clone(),
+            weight: self.weight,
+            step: self.step,
+            available: self.available,
+            revisions: self.revisions,
+            message: self.message.clone(),
+            conditions: self.conditions.clone(),
+            events: self.events.clone(),
+            objects: self.objects.clone(),
+        }
+    }
 }
 
 fn half_an_hour() -> String {
@@ -247,6 +363,14 @@ impl Story {
     /// # Errors
     /// When a file cannot be read or understood, with the field and the mend.
     pub fn read(path: &Path) -> Result<Self, StoryError> {
+        Self::read_with(path, Vec::new())
+    }
+
+    /// Reads a story about these objects, beside those that it has itself.
+    ///
+    /// # Errors
+    /// As of [`Story::read`].
+    pub fn read_with(path: &Path, mut objects: Vec<Value>) -> Result<Self, StoryError> {
         let text = read(path)?;
         let malformed = |cause: String| StoryError::Malformed {
             path: path.to_owned(),
@@ -254,32 +378,17 @@ impl Story {
         };
         let mut story: Story = serde_saphyr::from_str(&text).map_err(|error| malformed(error.to_string()))?;
         let folder = path.parent().unwrap_or(Path::new(""));
-        let mut objects = Vec::new();
         for manifest in &story.manifests {
-            objects.extend(manifests(&folder.join(manifest))?);
+            for object in manifests(&folder.join(manifest))? {
+                place(&mut objects, object);
+            }
         }
-        objects.append(&mut story.objects);
+        for object in std::mem::take(&mut story.objects) {
+            place(&mut objects, object);
+        }
         story.objects = objects;
         story.check().map_err(malformed)?;
         Ok(story)
-    }
-
-    /// The first thing that is wrong, with the mend.
-    fn check(&self) -> Result<(), String> {
-        for (number, scene) in self.timeline.iter().enumerate() {
-            for (field, text) in [("at", &scene.at), ("after", &scene.after)] {
-                if let Some(text) = text {
-                    duration(text).map_err(|why| format!("timeline[{number}].{field}: {why}"))?;
-                }
-            }
-        }
-        duration(&self.ends.within).map_err(|why| format!("ends.within: {why}"))?;
-        for (tag, version) in &self.versions {
-            if version.errors.is_some_and(|share| !(0.0..=1.0).contains(&share)) {
-                return Err(format!("versions.{tag}.errors: a share from 0 to 1, not percent"));
-            }
-        }
-        self.rollout_key().map(|_| ())
     }
 
     /// Namespace and name of the Rollout it is about.
@@ -307,6 +416,15 @@ impl Story {
         }
         keys.find(|(namespace, name)| *name == self.rollout || format!("{namespace}/{name}") == self.rollout)
             .ok_or_else(|| format!("rollout: no Rollout {:?} among the manifests", self.rollout))
+    }
+}
+
+/// Adds an object, or merges it into the one that it means.
+fn place(objects: &mut Vec<Value>, object: Value) {
+    let name = |object: &Value| (object["kind"].clone(), object["metadata"]["name"].clone());
+    match objects.iter_mut().find(|known| name(known) == name(&object)) {
+        Some(known) => merge_apply(known, &object),
+        None => objects.push(object),
     }
 }
 

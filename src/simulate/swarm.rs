@@ -291,10 +291,8 @@ pub fn live(case: &Case, core: Core, measures: Measures, keep: Keep) -> Verdict 
         world.heal();
         let healed_at = world.clock.now();
         // A pause that somebody set has to be taken back by somebody.
-        let rested = world.until(REST_WITHIN, |hand| rests(hand)).await;
-        world.wait(REST).await;
+        let rested = comes_to_rest(&world).await;
         let state = state(&world.hand);
-        let rested = rested && rests(&world.hand);
         let at = world.clock.now();
         let mut broken = end(&world, healed_at);
         if !rested {
@@ -314,6 +312,21 @@ pub fn live(case: &Case, core: Core, measures: Measures, keep: Keep) -> Verdict 
         all.extend(broken);
         Verdict { outcome, broken: all }
     })
+}
+
+/// Whether the Rollout comes to rest in time, and stays at rest.
+async fn comes_to_rest(world: &World) -> bool {
+    let deadline = world.elapsed() + REST_WITHIN;
+    loop {
+        let left = deadline.saturating_sub(world.elapsed());
+        if left.is_zero() || !world.until(left, rests).await {
+            return false;
+        }
+        world.wait(REST).await;
+        if rests(&world.hand) {
+            return true;
+        }
+    }
 }
 
 fn facts(case: &Case) -> Facts {

@@ -43,6 +43,8 @@ const SLACK_CHANNEL: &str = "C0RELEASES";
 /// What a world begins with.
 pub struct Setup {
     pub seed: u64,
+    /// What its clock shows at the beginning.
+    pub begins: DateTime<Utc>,
     /// Replicas of the controller; with more than one they elect a leader.
     pub replicas: usize,
     /// Applied in order before the controller starts.
@@ -66,6 +68,7 @@ impl Setup {
     pub fn new(seed: u64) -> Self {
         Self {
             seed,
+            begins: beginning(),
             replicas: 1,
             objects: Vec::new(),
             loads: Vec::new(),
@@ -163,7 +166,7 @@ impl World {
     /// A world at its first moment: objects are there, the controller is starting.
     pub fn begin(setup: Setup) -> Self {
         let mut seed = Seed::new(setup.seed);
-        let clock = Clock::starting_at(beginning());
+        let clock = Clock::starting_at(setup.begins);
         let cluster = Cluster::from_world(template().reborn(seed.next_u64(), clock.clone()));
         let mut traffic = Traffic::new(clock.now());
         setup
@@ -265,7 +268,7 @@ impl World {
         let deadline = Instant::now() + limit;
         let mut changed = self.hand.cluster.subscribe();
         loop {
-            changed.borrow_and_update();
+            changed.catch_up();
             if done(&self.hand) {
                 return true;
             }

@@ -27,6 +27,7 @@ mod gateway;
 mod harness;
 mod objects;
 mod person;
+mod playground;
 mod promql;
 mod slack;
 mod turns;

@@ -128,7 +128,7 @@ async fn replica_sets_report(hand: Hand) {
     let mut changed = hand.cluster.subscribe();
     let mut due: BTreeMap<String, Instant> = BTreeMap::new();
     loop {
-        changed.borrow_and_update();
+        changed.catch_up();
         for set in hand.list(&sets, None) {
             let name = set["metadata"]["name"].as_str().unwrap().to_owned();
             if set["spec"]["replicas"] == set["status"]["replicas"]

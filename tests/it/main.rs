@@ -12,12 +12,16 @@
 mod canary;
 mod cli;
 mod cli_actions;
+mod cli_playground;
+mod cli_simulate;
 #[cfg(feature = "simulate")]
 mod conformance;
 mod crash;
 mod exhaustive;
 mod fake_api;
 mod gateway;
+#[cfg(feature = "simulate")]
+mod judged;
 mod lives;
 mod tidy;
 mod world;

@@ -17,6 +17,32 @@ use std::collections::BTreeMap;
 pub const NAMESPACE: &str = "ns";
 const POD_DELAY_MS: i64 = 250;
 
+/// Something happened, for whoever listens.
+pub enum Told<'a> {
+    Wrote {
+        by: By,
+        verb: Verb,
+        kind: Kind,
+        name: &'a str,
+        /// As the shell would send it.
+        body: Value,
+        /// What is there now.
+        object: Option<&'a Value>,
+    },
+    Crashed,
+    Back,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+pub enum By {
+    Controller,
+    Pods,
+    Person,
+}
+
+/// Hears what happens, at what time.
+pub type Listener = Box<dyn FnMut(DateTime<Utc>, Told)>;
+
 pub struct World {
     pub now: DateTime<Utc>,
     pub objects: BTreeMap<(Kind, String), Value>,
@@ -40,11 +66,13 @@ pub struct World {
     /// The controller dies right after its write of this number, counted from 1, and is away for this time.
     pub crash: Option<(usize, TimeDelta)>,
     away_until: Option<DateTime<Utc>>,
+    pub listener: Option<Listener>,
+    by: By,
 }
 
 impl World {
     pub fn new() -> Self {
-        Self {
+        let mut world = Self {
             now: "2026-01-01T00:00:00Z".parse().unwrap(),
             objects: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -61,7 +89,12 @@ impl World {
             away_until: None,
             refuse_statuses: false,
             laws: Vec::new(),
-        }
+            listener: None,
+            by: By::Person,
+        };
+        #[cfg(feature = "simulate")]
+        crate::judged::judge(&mut world);
+        world
     }
 
     pub fn put(&mut self, kind: Kind, mut object: Value) {
@@ -76,8 +109,33 @@ impl World {
             self.pending
                 .insert(name.clone(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
         }
-        self.objects.insert((kind, name), object);
+        self.objects.insert((kind, name.clone()), object.clone());
         self.dirty = true;
+        self.tell_wrote(Verb::Create, kind, &name, object);
+    }
+
+    fn tell_wrote(&mut self, verb: Verb, kind: Kind, name: &str, body: Value) {
+        let Some(listener) = &mut self.listener else {
+            return;
+        };
+        let (by, object) = (self.by, self.objects.get(&(kind, name.to_owned())));
+        listener(
+            self.now,
+            Told::Wrote {
+                by,
+                verb,
+                kind,
+                name,
+                body,
+                object,
+            },
+        );
+    }
+
+    fn tell(&mut self, told: Told) {
+        if let Some(listener) = &mut self.listener {
+            listener(self.now, told);
+        }
     }
 
     pub fn get(&self, kind: Kind, name: &str) -> &Value {
@@ -101,6 +159,10 @@ impl World {
         let object = self.objects.get_mut(&(kind, name.to_owned())).unwrap();
         let before = object.clone();
         let mut patch = patch.clone();
+        let mut body = patch.clone();
+        for guard in ["uid", "resourceVersion"] {
+            body["metadata"][guard] = before["metadata"][guard].clone();
+        }
         if kind == Kind::Rollout {
             // The status subresource and the main resource do not touch each other's part.
             let foreign = if status {
@@ -123,6 +185,8 @@ impl World {
                 .insert(name.to_owned(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
         }
         self.dirty = true;
+        let verb = if status { Verb::PatchStatus } else { Verb::Patch };
+        self.tell_wrote(verb, kind, name, body);
     }
 
     pub fn replica_sets(&self) -> Vec<ReplicaSet> {
@@ -201,6 +265,9 @@ impl World {
             self.wake_at = Some(back);
             return false;
         }
+        if self.away_until.take().is_some() {
+            self.tell(Told::Back);
+        }
         let seen = self.observe();
         let plan = serin::plan::rollout::plan(&seen, self.now);
         // Crashes are many, and what they meet has been asked twice without them.
@@ -234,12 +301,22 @@ impl World {
                 return true;
             }
             self.check_guard(&action, &written);
+            self.by = By::Controller;
             match action.verb {
                 Verb::Create => self.put(action.kind, action.body.clone()),
                 Verb::Patch => self.patch(action.kind, &action.key.name, &action.body, false),
                 Verb::PatchStatus => self.patch(action.kind, &action.key.name, &action.body, true),
-                Verb::Delete => drop(self.objects.remove(&(action.kind, action.key.name.clone()))),
+                Verb::Delete => {
+                    let gone = self
+                        .objects
+                        .remove(&(action.kind, action.key.name.clone()))
+                        .unwrap();
+                    let body = json!({"preconditions": {"uid": gone["metadata"]["uid"],
+                        "resourceVersion": gone["metadata"]["resourceVersion"]}});
+                    self.tell_wrote(Verb::Delete, action.kind, &action.key.name, body);
+                }
             }
+            self.by = By::Person;
             written.insert((action.kind, action.key.clone()), self.version.to_string());
             if action.verb == Verb::PatchStatus {
                 self.status_written = Some(self.now);
@@ -251,6 +328,7 @@ impl World {
                 self.away_until = Some(self.now + away);
                 self.status_written = None;
                 self.dirty = true;
+                self.tell(Told::Crashed);
                 return true;
             }
         }
@@ -363,7 +441,9 @@ impl World {
             let generation = object["metadata"]["generation"].clone();
             let status = json!({"status": {"replicas": replicas, "readyReplicas": available,
                 "availableReplicas": available, "observedGeneration": generation}});
+            self.by = By::Pods;
             self.patch(Kind::ReplicaSet, &name, &status, false);
+            self.by = By::Person;
             self.check_laws();
         }
     }

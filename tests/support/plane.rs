@@ -18,6 +18,7 @@ use super::audit::{self, AuditEntry};
 use super::manifest;
 use super::process::Process;
 use super::wait::within;
+pub use parts::find_program as kubectl_program;
 use parts::{Parts, find_program};
 
 /// The user of the tests themselves. Like the harness's own users it is in `system:masters`.

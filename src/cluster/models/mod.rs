@@ -314,7 +314,7 @@ impl Cluster {
         let mut thrown = models.settings.faults.subscribe();
         async move {
             loop {
-                changed.borrow_and_update();
+                changed.catch_up();
                 thrown.borrow_and_update();
                 let due = cluster.change(|world| {
                     let now = world.now();

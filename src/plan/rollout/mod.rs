@@ -98,7 +98,6 @@ fn prepare(draft: &mut Draft) {
     if draft.rollout.spec.replicas.is_none() {
         draft.rollout.spec.replicas = Some(1);
         let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
-        let at_rest = draft.sets.iter().all(is_at_rest);
         draft.patch(Kind::Rollout, key, guard, json!({"spec": {"replicas": 1}}));
     }
     revision::adopt_orphans(draft);

@@ -339,6 +339,10 @@ pub fn clean_history(draft: &mut Draft) {
     let surplus = others.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
     for &index in &others[..surplus] {
         let set = &draft.sets[index];
+        if set.hash() == draft.seen.rollout.status.stable_rs {
+            // This plan promotes another version, but only its last write makes that durable: until then this is the way back.
+            continue;
+        }
         let idle = set.replicas == 0 && set.replicas_desired == 0;
         if idle && set.observed_generation >= set.metadata.generation {
             let (key, guard) = (set.metadata.key(), guard(&set.metadata));

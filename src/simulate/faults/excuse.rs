@@ -44,6 +44,13 @@ pub fn excuse(name: &str, facts: &mut Facts) {
     } else {
         in_flight
     };
+    // A cache that missed something is compared with the API server every four minutes; a Retry-After of two minutes is kept.
+    let recovery = match entry.id {
+        _ if away => seconds(360),
+        "A2" | "A16" | "A18" => seconds(180),
+        _ => TimeDelta::zero(),
+    };
+    facts.recovery_max = facts.recovery_max.max(recovery);
     facts.lag_max = facts.lag_max.max(lag);
     facts.in_flight_max = facts.in_flight_max.max(in_flight);
     facts.clock_skew_max = facts.clock_skew_max.max(skew);

@@ -22,10 +22,10 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub fn finite(&self) -> bool {
+    pub fn measured(&self) -> bool {
         self.numbers
             .as_ref()
-            .is_some_and(|numbers| numbers.iter().any(|number| number.is_finite()))
+            .is_some_and(|numbers| numbers.iter().any(|number| !number.is_nan()))
     }
 }
 

@@ -9,6 +9,8 @@ use std::sync::Arc;
 /// What one record changed.
 #[derive(Clone, Debug, Default)]
 pub struct Delta {
+    /// An object that laws know was written, whether or not any of the below came of it.
+    pub any: bool,
     pub rollouts: Vec<Turn>,
     pub runs: Vec<RunTurn>,
     pub shares: Vec<ShareMove>,

@@ -38,7 +38,10 @@ impl Duty {
 
     /// Looks at every Rollout after something changed.
     pub fn look(&mut self, picture: &Picture, facts: &Facts) {
-        for rollout in picture.rollouts.values() {
+        if !picture.delta.any {
+            return;
+        }
+        for rollout in picture.rollouts.values().filter(|rollout| facts.owes(rollout)) {
             match (self.wrong)(picture, rollout, facts) {
                 None => drop(self.held.remove(&rollout.id)),
                 Some(Some(since)) => drop(self.held.insert(rollout.id.clone(), since)),

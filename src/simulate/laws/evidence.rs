@@ -1,4 +1,4 @@
-//! S4, second half: no success without evidence. A successful measurement needs an answer of the provider with at least one finite number
+//! S4, second half: no success without evidence. A successful measurement needs an answer of the provider with at least one number (infinity is one, NaN is not)
 //! in it, unless its condition deals with missing values itself; and where the condition is a plain comparison, the law makes it again.
 
 use super::answers::{Answer, Metric, metrics};
@@ -88,7 +88,7 @@ fn judged(sight: &Sight<'_>, metric: &Metric<'_>, measurement: &Value) -> Option
     let Some(latest) = own.last() else {
         return Some(format!("the query {query:?} was not answered since it was asked"));
     };
-    if !own.iter().any(|answer| answer.finite()) {
+    if !own.iter().any(|answer| answer.measured()) {
         return Some(format!("the answer to {query:?} had no number: {}", told(latest)));
     }
     let passes = |answer: &&&Answer| {

@@ -2,6 +2,7 @@
 //! the failed version, and little time; and an answer of a provider gets into the status of its run soon, whoever else hangs.
 
 use super::answers::{Metric, metrics};
+use super::duty::Duty;
 use super::objects::Run;
 use super::read::{Id, human, list, shown, text};
 use super::rollout::Rollout;
@@ -11,9 +12,18 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
 /// L2: see the module's description.
-#[derive(Default)]
 pub struct SwiftAbort {
     pending: BTreeMap<Id, Pending>,
+    unheeded: Duty,
+}
+
+impl Default for SwiftAbort {
+    fn default() -> Self {
+        Self {
+            pending: BTreeMap::new(),
+            unheeded: Duty::new(unheeded, |facts| facts.abort_max, tell_unheeded),
+        }
+    }
 }
 
 struct Pending {
@@ -32,25 +42,13 @@ impl Law for SwiftAbort {
     }
 
     fn tick(&mut self, picture: &Picture, facts: &Facts, now: DateTime<Utc>) -> Option<Found> {
-        let calm = picture.calm.since(facts)?;
-        let late = |pending: &Pending| now - pending.at.max(calm) > facts.abort_max;
-        let (id, pending) = self.pending.iter().find(|(_, pending)| late(pending))?;
-        let rollout = picture
-            .rollouts
-            .get(id)
-            .filter(|rollout| owed(picture, rollout))?;
-        let evidence = format!(
-            "run {} failed {} ago, and version {} still gets traffic; written since: [{}]",
-            pending.run,
-            human(now - pending.at),
-            rollout.status.current,
-            pending.writes.join(", "),
-        );
-        Some(Found::new(evidence, [rollout.name()]))
+        let late = self.lingering(picture, facts, now);
+        late.or_else(|| self.unheeded.overdue(picture, facts, now))
     }
 
     fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
         let picture = sight.picture;
+        self.unheeded.look(picture, sight.facts);
         if !self.pending.is_empty() {
             let settled = |id: &Id| {
                 picture
@@ -97,6 +95,29 @@ impl Law for SwiftAbort {
     }
 }
 
+/// A run that the update waits for has failed, and the update is not aborted.
+fn unheeded(picture: &Picture, rollout: &Rollout, _: &Facts) -> Option<Option<DateTime<Utc>>> {
+    let status = &rollout.status;
+    let wrong = rollout.binding() && rollout.updating() && !status.abort && !status.promote_full;
+    (wrong && !failed_run(picture, rollout)?.is_empty()).then_some(None)
+}
+
+fn failed_run<'p>(picture: &'p Picture, rollout: &'p Rollout) -> Option<&'p str> {
+    let named = [&rollout.status.step_run, &rollout.status.background_run];
+    named.into_iter().find_map(|name| {
+        let run = picture.runs.get(&(rollout.id.0.clone(), name.clone()))?;
+        run.failed().then_some(name.as_str())
+    })
+}
+
+fn tell_unheeded(picture: &Picture, rollout: &Rollout) -> String {
+    let run = failed_run(picture, rollout).unwrap_or_default();
+    format!(
+        "run {run} has failed, and the update is not aborted (phase {})",
+        rollout.status.phase
+    )
+}
+
 /// The new version has traffic that stable could take.
 fn owed(picture: &Picture, rollout: &Rollout) -> bool {
     let (spec, status) = (&rollout.spec, &rollout.status);
@@ -109,6 +130,25 @@ fn owed(picture: &Picture, rollout: &Rollout) -> bool {
 }
 
 impl SwiftAbort {
+    /// The traffic of a failed version that has been there for too long.
+    fn lingering(&self, picture: &Picture, facts: &Facts, now: DateTime<Utc>) -> Option<Found> {
+        let calm = picture.calm.since(facts)?;
+        let late = |pending: &Pending| now - pending.at.max(calm) > facts.abort_max;
+        let (id, pending) = self.pending.iter().find(|(_, pending)| late(pending))?;
+        let rollout = picture
+            .rollouts
+            .get(id)
+            .filter(|rollout| owed(picture, rollout))?;
+        let evidence = format!(
+            "run {} failed {} ago, and version {} still gets traffic; written since: [{}]",
+            pending.run,
+            human(now - pending.at),
+            rollout.status.current,
+            pending.writes.join(", "),
+        );
+        Some(Found::new(evidence, [rollout.name()]))
+    }
+
     fn count(&mut self, sight: &Sight<'_>, request: &Requested) -> Option<Found> {
         let picture = sight.picture;
         let mut found = None;

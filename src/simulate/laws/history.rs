@@ -47,7 +47,8 @@ fn set_needed(sight: &Sight<'_>, change: &Change) -> Option<String> {
         return Some(format!("it has pods: {}", set.told()));
     }
     for (what, version) in [("stable", &status.stable), ("current", &status.current)] {
-        if version == hash {
+        // A newer spec than the status speaks of has another current version.
+        if version == hash && (what == "stable" || rollout.observed()) {
             return Some(format!("{hash} is the {what} version of {}", rollout.name()));
         }
     }

@@ -36,7 +36,7 @@ impl Law for ComesToRest {
             let touched = picture.tale(rollout).and_then(|tale| tale.touched);
             let since = touched.map_or(healed, |touched| touched.max(healed)) + facts.recovery_max;
             let (rested, allowed) = (end.at - since, time_of(rollout, facts));
-            if rollout.deleting || rested <= allowed || at_rest(rollout) {
+            if rollout.deleting || !facts.owes(rollout) || rested <= allowed || at_rest(rollout) {
                 return None;
             }
             let evidence = format!(
@@ -282,8 +282,10 @@ impl SaysWhatIsWrong {
             ) || picture.sets_of(rollout).any(|set| set.deadline.is_some())
         };
         let stuck = picture.rollouts.values().find_map(|rollout| {
-            let progressing =
-                rollout.status.phase == "Progressing" && rollout.binding() && !rollout.spec.paused;
+            let progressing = rollout.status.phase == "Progressing"
+                && rollout.binding()
+                && !rollout.spec.paused
+                && facts.owes(rollout);
             let since = self.moved.get(&rollout.id).map_or(calm, |moved| calm.max(*moved));
             let late = now - since > rollout.spec.progress_deadline + facts.reaction_max;
             (progressing && late && !waits(rollout)).then_some((rollout, since))

@@ -85,6 +85,10 @@ pub struct Facts {
     pub fight_interval: TimeDelta,
     /// How long one analysis step may take in this world.
     pub analysis_max: TimeDelta,
+    /// The controller's `--instance-id`: Rollouts with another label are none of its business.
+    pub instance_id: String,
+    /// Rollouts (`namespace/name`) that the world made unreadable: nothing is owed to them.
+    pub poisoned: Vec<String>,
     /// Whether a fault of this name stands in the controller's way while it lasts; see [`in_the_way`].
     pub in_the_way: fn(&str) -> bool,
     /// Secrets planted in the world: none of them may show up anywhere.
@@ -106,6 +110,8 @@ impl Default for Facts {
             fold_max: TimeDelta::seconds(5),
             fight_interval: TimeDelta::seconds(10),
             analysis_max: TimeDelta::minutes(30),
+            instance_id: String::new(),
+            poisoned: Vec::new(),
             in_the_way,
             secrets: Vec::new(),
         }
@@ -115,6 +121,10 @@ impl Default for Facts {
 impl Facts {
     fn ours(&self, caller: &str) -> bool {
         caller.starts_with(self.controller)
+    }
+
+    fn owes(&self, rollout: &rollout::Rollout) -> bool {
+        self.poisoned.is_empty() || !self.poisoned.contains(&read::shown(&rollout.id))
     }
 }
 
@@ -325,7 +335,7 @@ fn all() -> Vec<Box<dyn Law>> {
         Box::new(evidence::Evidence),
         Box::new(steps::StepsInOrder),
         Box::new(pauses::PausesLast::default()),
-        Box::new(order::CapacityFirst),
+        Box::new(order::CapacityFirst::default()),
         Box::new(ownership::OnlyItsOwn::default()),
         Box::new(fencing::Guarded),
         Box::new(runs::OneRunEach::default()),

@@ -3,15 +3,19 @@
 //! for a reason that is durable.
 
 use super::objects::Route;
-use super::read::{WHOLE, percent, shown};
+use super::read::{Id, WHOLE, percent, shown};
 use super::rollout::Rollout;
 use super::{Found, Law, Sight, write};
 use crate::simulate::record::Requested;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// See the module's description.
 #[derive(Default)]
-pub struct CapacityFirst;
+pub struct CapacityFirst {
+    /// The largest share that a version was given with the pods for it: it may be given back when others took it.
+    granted: BTreeMap<(Id, String), i64>,
+}
 
 impl Law for CapacityFirst {
     fn id(&self) -> &'static str {
@@ -24,9 +28,59 @@ impl Law for CapacityFirst {
 
     fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
         let request = write::done(sight)?;
-        pods_before_traffic(sight, request)
+        self.traffic_before_pods(sight, request)
+            .or_else(|| pods_before_traffic(sight, request))
             .or_else(|| service_after_weight(sight, request))
             .or_else(|| no_reason(sight, request))
+    }
+}
+
+impl CapacityFirst {
+    /// The new version got a share before it had all the pods that this share asks for.
+    fn traffic_before_pods(&mut self, sight: &Sight<'_>, request: &Requested) -> Option<Found> {
+        let (picture, since) = (sight.picture, sight.known_since());
+        let mut found = None;
+        for rise in picture.delta.shares.iter().filter(|share| share.to > share.from) {
+            let Some(rollout) = picture
+                .rollouts
+                .get(&rise.rollout)
+                .filter(|rollout| rollout.updating())
+            else {
+                continue;
+            };
+            let spec = &rollout.spec;
+            let asked =
+                rise.hash == rollout.status.current && !spec.own_sizes && !rollout.status.promote_full;
+            let granted = self
+                .granted
+                .entry((rise.rollout.clone(), rise.hash.clone()))
+                .or_insert(0);
+            let needed = rise.to * spec.replicas / WHOLE;
+            let available = picture.available_most(rollout, &rise.hash, since);
+            let lately = picture
+                .tale(rollout)
+                .and_then(|tale| tale.touched)
+                .is_some_and(|at| at >= since);
+            if !asked || available >= needed || rise.to <= *granted || lately {
+                *granted = rise.to.max(*granted);
+                continue;
+            }
+            let evidence = format!(
+                "{}: the share of the new version {} rose from {} to {}, which takes {needed} of {} pods, but only {available} were \
+                 available; {}",
+                write::told(request),
+                rise.hash,
+                percent(rise.from),
+                percent(rise.to),
+                spec.replicas,
+                picture.told_sets(rollout),
+            );
+            found = found.or(Some(Found::new(
+                evidence,
+                [rollout.name(), write::object(request)],
+            )));
+        }
+        found
     }
 }
 
@@ -124,24 +178,20 @@ fn service_after_weight(sight: &Sight<'_>, request: &Requested) -> Option<Found>
 
 /// Traffic was taken off the new version although nothing that is stored says why: a crash now would leave no trace of the reason.
 fn no_reason(sight: &Sight<'_>, request: &Requested) -> Option<Found> {
-    let picture = sight.picture;
-    let fell =
-        |rollout: &Rollout| {
-            let falls = |share: &super::delta::ShareMove| share.to < share.from;
-            picture.delta.shares.iter().find(|share| {
-                share.rollout == rollout.id && share.hash == rollout.status.current && falls(share)
-            })
+    let (picture, since) = (sight.picture, sight.known_since());
+    for fall in picture.delta.shares.iter().filter(|share| share.to < share.from) {
+        let binds = |rollout: &&Arc<Rollout>| {
+            rollout.status.current == fall.hash && rollout.updating() && rollout.observed()
         };
-    for (rollout, _, weight) in driven(sight) {
-        let Some(share) = fell(rollout).filter(|_| rollout.updating() && rollout.observed()) else {
+        let Some(rollout) = picture.rollouts.get(&fall.rollout).filter(binds) else {
             continue;
         };
-        let status = &rollout.status;
-        let since = sight.known_since();
+        let (spec, status) = (&rollout.spec, &rollout.status);
+        let asked = rollout.weight_least() * WHOLE / spec.weight_max.max(1);
         let reason = status.abort
             || status.promote_full
-            || weight >= rollout.weight_least()
-            || rollout.spec.steps.is_empty()
+            || fall.to + 1 >= asked
+            || spec.steps.is_empty()
             || picture.available_least(rollout, &status.current, since) == 0
             || picture.tale(rollout).is_some_and(|tale| tale.excuses(since));
         if reason {
@@ -151,10 +201,10 @@ fn no_reason(sight: &Sight<'_>, request: &Requested) -> Option<Found> {
             "{}: the share of the new version {} of {} fell from {} to {}, but it has pods, the update is not aborted, and its step asks \
              for weight {}",
             write::told(request),
-            share.hash,
+            fall.hash,
             rollout.name(),
-            percent(share.from),
-            percent(share.to),
+            percent(fall.from),
+            percent(fall.to),
             rollout.weight_least(),
         );
         return Some(Found::new(evidence, [rollout.name(), write::object(request)]));

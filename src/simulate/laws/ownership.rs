@@ -27,10 +27,14 @@ impl Law for OnlyItsOwn {
     }
 
     fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
-        for rollout in sight.picture.rollouts.values() {
-            if !self.uids.contains(&rollout.uid) {
-                self.uids.insert(rollout.uid.clone());
-            }
+        if sight.picture.delta.any {
+            let new = sight
+                .picture
+                .rollouts
+                .values()
+                .filter(|rollout| !self.uids.contains(&rollout.uid));
+            let new: Vec<String> = new.map(|rollout| rollout.uid.clone()).collect();
+            self.uids.extend(new);
         }
         let request = write::done(sight).filter(|request| !write::is_housekeeping(request))?;
         let own = |change: &&Change| {
@@ -171,6 +175,15 @@ fn mask_weights(route: &mut Value, rollout: &Rollout) {
 }
 
 fn rollout(before: &Value, after: &Value) -> Option<String> {
+    let same = |field: &str| before["metadata"][field] == after["metadata"][field];
+    if before["spec"] == after["spec"]
+        && ["labels", "annotations", "ownerReferences", "finalizers"]
+            .into_iter()
+            .all(same)
+    {
+        // Only the status, as nearly always.
+        return None;
+    }
     let filled = before["spec"]["replicas"].is_null();
     let masked = |object: &Value| {
         let mut object = object.clone();

@@ -58,7 +58,9 @@ fn too_short(sight: &Sight<'_>, one: &Move<'_>, step: usize) -> Option<String> {
     }
     let lasted = began.map_or(TimeDelta::zero(), |began| sight.now() - began);
     // Starts are written in whole seconds.
-    let enough = *length - TimeDelta::seconds(1) - sight.facts.clock_skew_max;
+    let facts = sight.facts;
+    // A start that was decided may have been long on its way into the status.
+    let enough = *length - TimeDelta::seconds(1) - facts.clock_skew_max - facts.in_flight_max;
     (lasted < enough).then(|| {
         format!(
             "the pause of step {step} says {} and lasted {}, and nobody ended it",

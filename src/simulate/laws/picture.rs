@@ -7,9 +7,10 @@ use super::calm::Calm;
 use super::delta::{Delta, RunTurn, ShareMove, SizeMove, Switch, Turn};
 use super::objects::{Route, Run, Service, Set, Slice, service_hash};
 use super::past::Past;
-use super::read::{Id, WHOLE, text};
+use super::read::{Id, WHOLE, label, text};
 use super::rollout::Rollout;
 use super::tale::Tale;
+use crate::base::names;
 use crate::cluster::store::{Change, Key, Store};
 use crate::simulate::record::{Record, Requested, What};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -37,6 +38,7 @@ pub struct Picture {
     pub delta: Delta,
     version: u64,
     keep: TimeDelta,
+    instance_id: String,
     known: bool,
     /// Changes that no record told, and records that came after a later one.
     pub unheard: u32,
@@ -60,10 +62,14 @@ impl Picture {
     pub fn take(&mut self, record: &Record, store: &Store, facts: &Facts) {
         self.keep = facts.lag_max + TimeDelta::seconds(1);
         self.delta = Delta::default();
+        if self.instance_id != facts.instance_id {
+            self.instance_id.clone_from(&facts.instance_id);
+        }
         let changes = changes(record);
         if !self.known {
             self.known = true;
             self.begin(record, changes, store);
+            self.delta.any = true;
         }
         self.now = record.at;
         self.calm.hear(record, facts);
@@ -149,6 +155,7 @@ impl Picture {
             calm,
             lease,
             keep: self.keep,
+            instance_id: std::mem::take(&mut self.instance_id),
             known: true,
             ..Self::default()
         };
@@ -160,7 +167,10 @@ impl Picture {
         for (key, object) in &all {
             self.change(key, Some(object), None, &nobody);
         }
-        self.delta = Delta::default();
+        self.delta = Delta {
+            any: true,
+            ..Delta::default()
+        };
         self.version = store.version();
     }
 
@@ -173,12 +183,15 @@ impl Picture {
             "httproutes.gateway.networking.k8s.io" => self.route(id, after),
             "endpointslices.discovery.k8s.io" => self.slice(id, after),
             "analysisruns.argoproj.io" => self.run(id, after),
-            _ => {}
+            _ => return,
         }
+        self.delta.any = true;
     }
 
     fn rollout(&mut self, id: Id, after: Option<&Arc<Value>>, by: Option<&Arc<str>>, facts: &Facts) {
         let before = self.rollouts.remove(&id);
+        // Rollouts of another controller's instance are not in the picture.
+        let after = after.filter(|raw| label(raw, names::label::INSTANCE_ID) == self.instance_id);
         let after = after.map(|raw| Arc::new(Rollout::read(&id, raw, before.as_deref())));
         let mut tale_before = Tale::default();
         if let Some(after) = &after {

@@ -116,6 +116,7 @@ impl Stage {
             thread: None,
             id: id.to_owned(),
             text: text.to_owned(),
+            whole: text.to_owned(),
         };
         self.tell(What::Slack(Box::new(sent)))
     }

@@ -117,9 +117,16 @@ impl Prometheus {
         Ok(())
     }
 
-    /// Dictates answers. An earlier script wins over the later ones.
+    /// Dictates answers. An earlier script wins over the later ones, but one for the same text takes the place of the one before.
     pub fn script(&mut self, scripted: Scripted) {
-        self.scripted.push(scripted);
+        match self
+            .scripted
+            .iter_mut()
+            .find(|one| one.contains == scripted.contains)
+        {
+            Some(one) => *one = scripted,
+            None => self.scripted.push(scripted),
+        }
     }
 
     /// Whether it runs at all. While it does not, nothing is scraped, and what happens is not known afterwards either; it is the

@@ -10,6 +10,8 @@ use serin::simulate::story::Story;
 use serin::simulate::swarm::{Case, live};
 use serin::simulate::transcript::Keep;
 
+/// One of so many bugs is planted when the whole is not run.
+const SAMPLE: usize = 7;
 /// Seeds of the swarm that a bug has to survive.
 const SEEDS: u64 = 200;
 const CAUGHT_PERCENT_MIN: usize = 95;
@@ -45,7 +47,9 @@ fn caught(mutant: &Mutant, stories: &[(String, Story)]) -> Option<String> {
 #[test]
 fn planted_bugs_are_caught() {
     let stories = all();
-    let mutants = plants::all();
+    let all = plants::all();
+    assert!(all.len() >= 40, "{} planted bugs", all.len());
+    let mutants = crate::sample(all, SAMPLE);
     let count = mutants.len();
     let rows = in_parallel(mutants, |mutant| {
         let found = caught(&mutant, &stories);
@@ -67,7 +71,7 @@ fn planted_bugs_are_caught() {
         .map(|(_, row)| row.as_str())
         .collect();
     assert!(
-        count >= 40 && caught * 100 >= count * CAUGHT_PERCENT_MIN,
+        caught * 100 >= count * CAUGHT_PERCENT_MIN,
         "{caught} of {count} caught; missed\n{}",
         missed.join("\n")
     );

@@ -1,7 +1,7 @@
 //! Rest, failover, backstops, visible trouble, the twin.
 
 use super::super::stage::{A, B, Stage};
-use super::super::{End, Twin};
+use super::super::{End, Facts, Twin};
 use super::{QUERY, create_run, measured, vector};
 use crate::cluster::request::Verb;
 use crate::simulate::record::ReplicaEvent;
@@ -81,6 +81,35 @@ fn l4_a_change_is_seen_without_its_event() {
 }
 
 #[test]
+fn l4_nothing_is_owed_to_what_is_foreign_or_unreadable() {
+    let poisoned = || {
+        Stage::with(Facts {
+            poisoned: vec!["shop/web".into()],
+            ..Facts::default()
+        })
+    };
+    let foreign = || {
+        Stage::with(Facts {
+            instance_id: "blue".into(),
+            ..Facts::default()
+        })
+    };
+    for mut stage in [poisoned(), foreign()] {
+        stage
+            .world("rollouts", "web", json!({"spec": {"replicas": 5}}))
+            .pass(900)
+            .log("unseen");
+        stage.keeps("L4");
+        let healed = stage.now;
+        stage.pass(9000).end(Some(healed));
+        stage.keeps("L1");
+    }
+    let mut stage = foreign();
+    stage.size(A, "new", 2);
+    stage.breaks("S8", &["it is controlled by Rollout with uid uid-web"]);
+}
+
+#[test]
 fn l5_a_silent_provider_is_said() {
     let stage = || {
         let mut stage = Stage::new();
@@ -123,7 +152,7 @@ fn l5_an_update_that_does_not_get_on_is_said() {
         &["is Progressing (\"updated replicas are still becoming available\") and nothing has moved for 12m17s"],
     );
     let mut stage = Stage::new();
-    stage.status(A, json!({"message": "x"})).pass(601);
+    stage.status(A, json!({"message": "x"})).pass(500);
     stage
         .status(
             A,

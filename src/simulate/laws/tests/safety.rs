@@ -218,6 +218,36 @@ fn s7_pods_go_after_the_traffic() {
 }
 
 #[test]
+fn s7_traffic_comes_after_all_of_its_pods() {
+    let mut stage = Stage::new();
+    // Within maxUnavailable, so S2 has nothing against it.
+    stage.size(A, "new", 2).weight(50);
+    stage.breaks(
+        "S7",
+        &["the new version new rose from 0 % to 50 %, which takes 2 of 4 pods, but only 1 were available"],
+    );
+    stage.keeps("S2");
+    // What was given once may be given back.
+    let mut stage = Stage::new();
+    stage
+        .size(A, "new", 2)
+        .available("new", 2)
+        .weight(50)
+        .available("new", 1)
+        .pass(5);
+    stage
+        .patch(
+            "ann",
+            "httproutes",
+            "web",
+            json!({"spec": super::super::stage::route(0)["spec"]}),
+        )
+        .pass(20)
+        .weight(50);
+    stage.keeps("S7");
+}
+
+#[test]
 fn s7_the_service_selects_the_version_before_it_gets_weight() {
     let select = |hash: &str| json!({"spec": {"selector": {"rollouts-pod-template-hash": hash}}});
     let mut stage = Stage::new();
@@ -253,6 +283,22 @@ fn s7_the_reason_is_durable_before_the_traffic_moves() {
         .pass(30);
     stage.status(A, json!({"abort": true})).weight(0);
     stage.keeps("S7");
+}
+
+#[test]
+fn s7_a_service_takes_traffic_away_as_a_weight_does() {
+    let select = json!({"spec": {"selector": {"rollouts-pod-template-hash": "old"}}});
+    let mut stage = Stage::new();
+    stage
+        .weight(20)
+        .pass(30)
+        .status(A, json!({"currentStepIndex": 1}))
+        .pass(30)
+        .patch(A, "services", "web-canary", select);
+    stage.breaks(
+        "S7",
+        &["patched services shop/web-canary", "fell from 20 % to 0 %"],
+    );
 }
 
 #[test]

@@ -233,6 +233,25 @@ fn l2_two_writes_take_the_traffic_away() {
     let mut stage = failed();
     stage.status(A, abort).weight(0).pass(60).log("done");
     stage.keeps("L2");
+    // Without a router there is no traffic to move, but the update must end.
+    let mut stage = Stage::new();
+    stage.world(
+        "rollouts",
+        "web",
+        json!({"spec": {"strategy": {"canary": {"trafficRouting": null}}}}),
+    );
+    stage.status(A, json!({"observedGeneration": "3"}));
+    create_run(&mut stage, "web-new-2-3", "3");
+    stage.status(
+        A,
+        json!({"canary": {"currentStepAnalysisRunStatus": {"name": "web-new-2-3"}}}),
+    );
+    measured(&mut stage, "web-new-2-3", "Failed", "[0.2]");
+    stage.pass(11).log("nobody does anything");
+    stage.breaks(
+        "L2",
+        &["run web-new-2-3 has failed, and the update is not aborted"],
+    );
     // A run that does not decide about this update.
     let mut stage = Stage::new();
     stage.weight(20);
