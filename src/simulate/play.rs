@@ -319,8 +319,6 @@ impl<'a> Play<'a> {
 
 /// Whether the status was computed from the newest spec.
 fn observed(object: &Value) -> bool {
-    object["status"]["observedGeneration"]
-        .as_str()
-        .unwrap_or_default()
-        == object["metadata"]["generation"].to_string()
+    let seen = object["status"]["observedGeneration"].as_str();
+    seen.and_then(|text| text.parse::<i64>().ok()) == object["metadata"]["generation"].as_i64()
 }

@@ -99,11 +99,6 @@ impl Aim {
         self
     }
 
-    pub fn of(mut self, caller: Arc<str>) -> Self {
-        self.caller = Some(caller);
-        self
-    }
-
     /// Whether this request is one of those.
     pub fn hits(&self, dice: &mut Dice, call: &Call) -> bool {
         let meant = match writes(call.verb) {
