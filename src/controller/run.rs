@@ -184,8 +184,7 @@ impl Parts {
         let actor = Actor::new(writer.clone(), Arc::new(move || leads.leads_now()));
         let (events, publisher) =
             events::line(writer.clone(), Arc::clone(&metrics), Seed::new(seed.next_u64()));
-        let prometheus_address = options.default_prometheus();
-        let runs = Arc::clone(&queues.runs);
+        let (prometheus_address, runs) = (options.default_prometheus(), Arc::clone(&queues.runs));
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
             provider,
