@@ -114,7 +114,7 @@ fn take_the_lead_away<S>(own: &Own<S>, hand: &Hand) {
     }
 }
 
-/// D6: one of the replicas is of another version, which writes fewer fields and other words; the lead goes to and fro.
+/// D6: one of the replicas is of another version, which writes fewer fields; the lead goes to and fro.
 pub fn two_versions(params: &mut Params) -> Made {
     let every = params.dice.seconds(5, 30);
     Plot::new(params, (every, None::<Arc<str>>))
@@ -132,9 +132,6 @@ pub fn two_versions(params: &mut Params) -> Made {
             let mut body: Value = serde_json::from_slice(&call.body).ok()?;
             let fields = body["status"].as_object_mut()?;
             fields.remove("duration");
-            if let Some(message) = fields.get_mut("message").filter(|message| message.is_string()) {
-                *message = format!("{} (another version)", text(message)).into();
-            }
             let mut older = Call::clone(call);
             older.body = body.to_string().into();
             Some(Mischief::Instead(Box::new(older)))
