@@ -75,7 +75,7 @@ fn status(hand: &Hand) -> Option<Value> {
     let seen = rollout["status"]["observedGeneration"]
         .as_str()
         .unwrap_or_default();
-    (seen == rollout["metadata"]["generation"].to_string()).then(|| rollout["status"].clone())
+    (*seen == rollout["metadata"]["generation"].to_string()).then(|| rollout["status"].clone())
 }
 
 fn stable_tag(hand: &Hand) -> Option<String> {
@@ -291,25 +291,49 @@ fn check_group(group: char) {
     assert!(wrong.is_empty(), "{}\n{}", wrong.len(), wrong.join("\n"));
 }
 
-macro_rules! groups {
-    ($($name:ident $group:literal)*) => {
-        $(#[test]
-        fn $name() {
-            check_group($group);
-        })*
-    };
+#[test]
+fn faults_of_the_api_server_bite_and_heal() {
+    check_group('A');
 }
 
-groups! {
-    faults_of_the_api_server_bite_and_heal 'A'
-    faults_of_watches_bite_and_heal 'B'
-    faults_of_processes_bite_and_heal 'C'
-    faults_of_leadership_bite_and_heal 'D'
-    faults_of_clocks_bite_and_heal 'E'
-    faults_of_providers_bite_and_heal 'F'
-    faults_of_notifications_bite_and_heal 'G'
-    faults_of_the_workload_bite_and_heal 'H'
-    faults_of_people_bite_and_heal 'I'
+#[test]
+fn faults_of_watches_bite_and_heal() {
+    check_group('B');
+}
+
+#[test]
+fn faults_of_processes_bite_and_heal() {
+    check_group('C');
+}
+
+#[test]
+fn faults_of_leadership_bite_and_heal() {
+    check_group('D');
+}
+
+#[test]
+fn faults_of_clocks_bite_and_heal() {
+    check_group('E');
+}
+
+#[test]
+fn faults_of_providers_bite_and_heal() {
+    check_group('F');
+}
+
+#[test]
+fn faults_of_notifications_bite_and_heal() {
+    check_group('G');
+}
+
+#[test]
+fn faults_of_the_workload_bite_and_heal() {
+    check_group('H');
+}
+
+#[test]
+fn faults_of_people_bite_and_heal() {
+    check_group('I');
 }
 
 #[test]

@@ -43,10 +43,6 @@ impl Subject {
         &self.object["status"]
     }
 
-    pub fn step(&self) -> i64 {
-        self.status()["currentStepIndex"].as_i64().unwrap_or(0)
-    }
-
     /// An update is under way, seen by the controller and not aborted.
     pub fn updating(&self) -> bool {
         let status = self.status();

@@ -82,7 +82,7 @@ pub fn lags(params: &mut Params) -> Made {
     let kind = watched(&mut params.dice);
     let by = params.dice.mostly_short(300, 300_000);
     Plot::new(params, Lag { kind, by })
-        .on_event(|own, call, _, _| is(call, own.is.kind).then(|| Misdelivery::Delay(own.is.by)))
+        .on_event(|own, call, _, _| is(call, own.is.kind).then_some(Misdelivery::Delay(own.is.by)))
         .on_end(|_, hand, _| hand.cluster.hang_up(None))
         .made()
 }
