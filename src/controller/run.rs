@@ -142,6 +142,13 @@ struct Queues {
 }
 
 impl Queues {
+    fn new(seed: &mut Seed) -> Self {
+        Self {
+            rollouts: Arc::new(Queue::new(Seed::new(seed.next_u64()))),
+            runs: Arc::new(Queue::new(Seed::new(seed.next_u64()))),
+        }
+    }
+
     fn add(&self, kick: Kick) {
         match kick {
             Kick::Rollout(_) => self.rollouts.add(kick),
@@ -167,10 +174,7 @@ impl Parts {
             ..
         } = edges;
         let metrics = Arc::new(Metrics::new().context("cannot set up the metrics")?);
-        let queues = Queues {
-            rollouts: Arc::new(Queue::new(Seed::new(seed.next_u64()))),
-            runs: Arc::new(Queue::new(Seed::new(seed.next_u64()))),
-        };
+        let queues = Queues::new(&mut seed);
         let leadership = match options.leader_elect {
             true => Leadership::standby(),
             false => Leadership::always(),
@@ -180,17 +184,14 @@ impl Parts {
         let actor = Actor::new(writer.clone(), Arc::new(move || leads.leads_now()));
         let (events, publisher) =
             events::line(writer.clone(), Arc::clone(&metrics), Seed::new(seed.next_u64()));
-        let defaults = Defaults {
-            prometheus_address: options.default_prometheus(),
-        };
-        let runs = Arc::clone(&queues.runs);
+        let (prometheus_address, runs) = (options.default_prometheus(), Arc::clone(&queues.runs));
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
             provider,
             client.clone(),
             http,
             clock.clone(),
-            defaults,
+            Defaults { prometheus_address },
             Arc::clone(&metrics),
             kick_run,
         )

@@ -155,18 +155,18 @@ mod tests {
 
     #[test]
     fn documents_and_lists_are_taken_apart() {
-        let service = "{apiVersion: v1, kind: Service, metadata: {name: a, namespace: n}}";
+        let service = "{apiVersion: v1, kind: Service, metadata: {name: a, namespace: shop}}";
         check(
             &format!("{service}\n---\n---\n{service}\n"),
-            Ok(&["Service n/a", "Service n/a"]),
+            Ok(&["Service shop/a", "Service shop/a"]),
         );
         check(
             &format!("{{apiVersion: v1, kind: List, items: [{service}]}}"),
-            Ok(&["Service n/a"]),
+            Ok(&["Service shop/a"]),
         );
         check(
             &format!("{{apiVersion: v1, kind: ServiceList, items: [{service}]}}"),
-            Ok(&["Service n/a"]),
+            Ok(&["Service shop/a"]),
         );
         check("groups: []", Ok(&[" "]));
         check("", Ok(&[]));

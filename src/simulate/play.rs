@@ -21,7 +21,7 @@ use crate::simulate::traffic::{Entry, Load};
 use crate::simulate::transcript::Keep;
 use crate::simulate::world::{Outcome, Setup, World, run};
 use chrono::TimeDelta;
-use ending::counts;
+use ending::{counts, messages};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -72,6 +72,8 @@ pub fn play(story: &Story, staging: Staging) -> Played {
         setup.replicas = story.replicas;
         setup.keep = staging.keep;
         setup.laws = staging.laws;
+        // Who dies with a message in hand does not send it: there can be fewer then.
+        let disturbed = !staging.faults.is_empty();
         setup.faults = staging.faults;
         setup.core = staging.core;
         setup.measures = staging.measures;
@@ -113,6 +115,7 @@ pub fn play(story: &Story, staging: Staging) -> Played {
         outcome.broken.extend(broken);
         let (namespace, name) = story.rollout_key().unwrap_or_default();
         unmet.extend(counts(&story.ends, &outcome, (&namespace, &name)));
+        unmet.extend(messages(&story.ends, &outcome, disturbed));
         Played { outcome, unmet }
     })
 }
@@ -316,8 +319,6 @@ impl<'a> Play<'a> {
 
 /// Whether the status was computed from the newest spec.
 fn observed(object: &Value) -> bool {
-    object["status"]["observedGeneration"]
-        .as_str()
-        .unwrap_or_default()
-        == object["metadata"]["generation"].to_string()
+    let seen = object["status"]["observedGeneration"].as_str();
+    seen.and_then(|text| text.parse::<i64>().ok()) == object["metadata"]["generation"].as_i64()
 }

@@ -384,8 +384,8 @@ fn rests(hand: &Hand) -> bool {
         return true;
     };
     let status = &rollout["status"];
-    let seen = status["observedGeneration"].as_str().unwrap_or_default()
-        == rollout["metadata"]["generation"].to_string();
+    let seen = status["observedGeneration"].as_str();
+    let seen = seen.and_then(|text| text.parse::<i64>().ok()) == rollout["metadata"]["generation"].as_i64();
     let phase = status["phase"].as_str().unwrap_or_default();
     let index = status["currentStepIndex"].as_u64().unwrap_or(u64::MAX);
     let step = usize::try_from(index)

@@ -137,9 +137,29 @@ fn template() -> &'static ClusterWorld {
             debug_assert!(installed.is_ok(), "{installed:?}");
         }
         cluster.make_namespace(NAMESPACE);
-        let world = cluster.world().clone();
-        world
+        cluster.world().reborn(0, Clock::starting_at(beginning()))
     })
+}
+
+fn traffic(loads: Vec<Load>, answers: Vec<Override>, now: DateTime<Utc>) -> Traffic {
+    let mut traffic = Traffic::new(now);
+    answers.into_iter().for_each(|answers| traffic.answer(answers));
+    for load in loads {
+        traffic.add(load);
+    }
+    traffic
+}
+
+/// Creates what is there when the story begins.
+fn furnish(hand: &Hand, objects: &[Value]) {
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SLACK_SECRET, "namespace": NAMESPACE},
+        "data": {"token": "eG94Yi1zaW11bGF0ZWQtdG9rZW4tOWYzYg=="}});
+    for object in std::iter::once(&secret).chain(objects) {
+        if let Err(failure) = hand.create("setup", object) {
+            let why = format!("cannot create {}: {}", object["kind"], failure.message);
+            hand.says("setup", why);
+        }
+    }
 }
 
 fn options(replicas: usize) -> Options {
@@ -168,16 +188,8 @@ impl World {
         let mut seed = Seed::new(setup.seed);
         let clock = Clock::starting_at(setup.begins);
         let cluster = Cluster::from_world(template().reborn(seed.next_u64(), clock.clone()));
-        let mut traffic = Traffic::new(clock.now());
-        setup
-            .answers
-            .into_iter()
-            .for_each(|answers| traffic.answer(answers));
-        for load in setup.loads {
-            traffic.add(load);
-        }
         let state = State {
-            traffic,
+            traffic: traffic(setup.loads, setup.answers, clock.now()),
             prometheus: prometheus(setup.rules, clock.now()),
             transcript: Transcript::new(setup.keep),
             laws: setup.laws,
@@ -219,16 +231,7 @@ impl World {
         }));
         let models = setup.models.map(|models| cluster.start_models(models));
         let hand = crew.hand();
-        let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SLACK_SECRET, "namespace": NAMESPACE},
-            "data": {"token": "eG94Yi1zaW11bGF0ZWQtdG9rZW4tOWYzYg=="}});
-        for object in std::iter::once(&secret).chain(&setup.objects) {
-            if let Err(failure) = hand.create("setup", object) {
-                hand.says(
-                    "setup",
-                    format!("cannot create {}: {}", object["kind"], failure.message),
-                );
-            }
-        }
+        furnish(&hand, &setup.objects);
         models.map(tokio::spawn);
         tokio::spawn(scrapes(hand.clone()));
         for number in 0..setup.replicas {

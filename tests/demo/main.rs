@@ -1,7 +1,7 @@
 //! `make demo`: four releases of an application in memory, told as they happen. One is installed, one promoted, two are aborted;
 //! anything else is a failure of the demo, and its exit code says so.
 //!
-//! Plays `examples/demo.yaml` with the real controller on virtual time, under all laws. Then tells it: slower than it was, and where
+//! Plays `tests/demo/story.yaml` with the real controller on virtual time, under all laws. Then tells it: slower than it was, and where
 //! nothing happens faster.
 
 #![allow(
@@ -43,7 +43,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/demo.yaml");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/demo/story.yaml");
     let story = match Story::read(&path) {
         Ok(story) => story,
         Err(error) => {

@@ -32,7 +32,7 @@ impl Teller {
         let mut lines = Vec::new();
         match &row.what {
             Happening::Object { gone: false, .. } if self.releases == 0 => {
-                lines.push(self.heading(row.at, "1"))
+                lines.push(self.heading(row.at, "1"));
             }
             Happening::Release { version, .. } if self.releases > 0 => {
                 lines.push(self.heading(row.at, version));
@@ -68,7 +68,7 @@ impl Teller {
                 lines.push(line(row.at, &format!("AnalysisRun {name} {text}")));
             }
             Happening::Analysis { name, phase, .. } => {
-                lines.push(line(row.at, &format!("AnalysisRun {name} is {phase}")))
+                lines.push(line(row.at, &format!("AnalysisRun {name} is {phase}")));
             }
             Happening::Measured { measurements } => lines.extend(self.measurements(row.at, measurements)),
             Happening::Slack { thread, .. } => {

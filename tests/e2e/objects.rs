@@ -194,7 +194,8 @@ fn examples() -> Vec<(String, String)> {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
+            if path.is_dir() && !path.ends_with("examples/stories") {
+                // Stories are for `serin simulate`; their objects are played there.
                 folders.push(path);
             } else if path.extension().is_some_and(|kind| kind == "yaml") {
                 let text = std::fs::read_to_string(&path).unwrap();

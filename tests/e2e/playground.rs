@@ -1,6 +1,6 @@
 //! The playground under a real kubectl: everything that people do with one, against `serin playground` instead of a cluster.
 
-use crate::support::plane::kubectl_program;
+use crate::support::plane::Plane;
 use crate::support::serin::program;
 use anyhow::{Result, ensure};
 use std::io::{BufRead, BufReader, Write};
@@ -33,11 +33,8 @@ impl Playground {
     }
 
     fn command(&self, line: &str) -> Result<Command> {
-        let mut command = Command::new(kubectl_program()?);
-        command
-            .arg("kubectl")
-            .arg("--kubeconfig")
-            .arg(self.folder.join("kubeconfig"));
+        let mut command = Plane::bare_kubectl()?;
+        command.arg("--kubeconfig").arg(self.folder.join("kubeconfig"));
         command
             .arg("--cache-dir")
             .arg(self.folder.join("cache"))

@@ -1,8 +1,14 @@
 //! The simulations: the real controller in worlds of its own.
 //!
-//! `make test` runs every story and every fault, and a sample of crash points, staleness points, seeds and planted bugs. `make sim` builds
-//! them optimised and runs them all.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+//! `make test` plays every story; `make sim` builds all of them optimised and runs them whole: crash points, staleness points, faults,
+//! planted bugs, and 20,000 seeds.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a test ends by panicking, with the cause, and says how long its runs took"
+)]
 
 /// Whether all crash points, staleness points, seeds and planted bugs are run, not a sample.
 pub fn whole() -> bool {

@@ -14,11 +14,18 @@ use std::sync::OnceLock;
 
 const SEED: u64 = 1;
 /// Stories in which the controller is known to break a law, which law, and what is to be done.
-const KNOWN: &[(&str, &str, &str)] = &[(
-    "gitops-that-resets-the-route-all-the-time-is-fought-slowly",
-    "S13",
-    "it puts a contested route back at once, however often somebody else resets it",
-)];
+const KNOWN: &[(&str, &str, &str)] = &[
+    (
+        "gitops-that-resets-the-route-all-the-time-is-fought-slowly",
+        "S13",
+        "it puts a contested route back at once, however often somebody else resets it",
+    ),
+    (
+        "rollback-window-waits-for-pods",
+        "S7",
+        "past steps that were never carried out the canary gets the weight of the last of them with its first pod",
+    ),
+];
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)

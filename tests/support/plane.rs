@@ -18,7 +18,6 @@ use super::audit::{self, AuditEntry};
 use super::manifest;
 use super::process::Process;
 use super::wait::within;
-pub use parts::find_program as kubectl_program;
 use parts::{Parts, find_program};
 
 /// The user of the tests themselves. Like the harness's own users it is in `system:masters`.
@@ -152,6 +151,13 @@ impl Plane {
         let mut command = self.kubectl_command();
         command.args(args);
         tokio::task::spawn_blocking(move || command.output().context("failed to run kubectl")).await?
+    }
+
+    /// kubectl of the control plane's tools, without any flag: for other servers than this.
+    pub fn bare_kubectl() -> Result<Command> {
+        let mut command = Command::new(find_program()?);
+        command.arg("kubectl");
+        Ok(command)
     }
 
     /// kubectl with its flags for this cluster, for callers that need pipes or another user.

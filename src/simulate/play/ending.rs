@@ -173,10 +173,20 @@ pub(super) fn counts(ends: &Ends, outcome: &Outcome, (namespace, name): (&str, &
             unmet.push(format!("weightMax: told {max}, was {most}"));
         }
     }
-    if let Some(count) = ends.slack_messages.filter(|count| tally.said.len() != *count) {
-        unmet.push(format!("slackMessages: told {count}, were {}", tally.said.len()));
+    unmet
+}
+
+/// What Slack was not told as told. Of a run with faults beside the story's own only the upper bound is asked.
+pub(super) fn messages(ends: &Ends, outcome: &Outcome, disturbed: bool) -> Vec<String> {
+    let (mut unmet, said) = (Vec::new(), &outcome.tally.said);
+    let wrong = |count: &usize| match disturbed {
+        true => said.len() > *count,
+        false => said.len() != *count,
+    };
+    if let Some(count) = ends.slack_messages.filter(wrong) {
+        unmet.push(format!("slackMessages: told {count}, were {}", said.len()));
     }
-    let untold = |part: &&String| !tally.said.iter().any(|text| text.contains(part.as_str()));
+    let untold = |part: &&String| !said.iter().any(|text| text.contains(part.as_str()));
     for part in ends.slack.iter().filter(untold) {
         unmet.push(format!("slack: nothing says {part:?}"));
     }

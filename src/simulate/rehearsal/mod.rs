@@ -3,10 +3,14 @@
 
 pub mod given;
 pub mod needs;
+mod profile;
+mod stand;
+
+pub use profile::{Ended, Expected, Profile};
 
 use crate::api::phase::client_phase;
 use crate::api::rollout::Rollout;
-use crate::base::names::{condition, pause, phase};
+use crate::base::names::phase;
 use crate::base::object::Kind;
 use crate::cluster::models::faults::Which;
 use crate::cluster::models::pods::{Behaviour, image_tag};
@@ -21,8 +25,8 @@ use crate::simulate::traffic::{Entry, Load};
 use crate::simulate::transcript::Keep;
 use crate::simulate::world::{Outcome, Setup, World, run};
 use crate::view::patches::{self, Decision, Promotion};
-use clap::ValueEnum;
 use serde_json::{Value, json};
+use stand::{Look, Stand, refused, stand};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -36,96 +40,6 @@ const PERSON: Duration = Duration::from_secs(60);
 const SURE: Duration = Duration::from_secs(300);
 /// How long is watched after the end.
 const AFTERWARDS: Duration = Duration::from_secs(60);
-
-/// How the new version answers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Profile {
-    /// As the present one: 0.1 % of the requests fail, P99 is below 250 ms
-    Good,
-    /// 8 % of its requests are answered with 5xx
-    Errors,
-    /// As few errors as the present one, but P99 is 1.5 s
-    Slow,
-    /// Its pods start, crash and start again
-    CrashLooping,
-    /// It is good, but users send one request in ten seconds
-    LowTraffic,
-}
-
-impl Profile {
-    /// As it is written on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Errors => "errors",
-            Self::Slow => "slow",
-            Self::CrashLooping => "crash-looping",
-            Self::LowTraffic => "low-traffic",
-        }
-    }
-
-    /// The tag of the new image. The traffic model reads the words `errors` and `slow` in it.
-    fn tag(self) -> String {
-        format!("simulated-{}", self.name())
-    }
-
-    /// How it should end when nothing else is said.
-    pub fn expected(self) -> Expected {
-        match self {
-            Self::Good => Expected::Promoted,
-            Self::Errors | Self::Slow | Self::CrashLooping => Expected::Aborted,
-            Self::LowTraffic => Expected::Held,
-        }
-    }
-}
-
-/// How a release should end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Expected {
-    /// The new version serves everybody
-    Promoted,
-    /// The new version is taken back
-    Aborted,
-    /// It is not promoted: taken back, or left for a person to decide
-    Held,
-}
-
-/// How a release ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    Promoted,
-    Aborted,
-    /// It waits for a person although no step says so.
-    Waiting,
-    /// Degraded, and neither taken back nor going on.
-    Stuck,
-    /// Still under way when time was up.
-    Unfinished,
-    /// The present version could not be installed.
-    NotInstalled,
-}
-
-impl Ended {
-    /// For people and programs.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Promoted => "promoted",
-            Self::Aborted => "aborted",
-            Self::Waiting => "waiting",
-            Self::Stuck => "stuck",
-            Self::Unfinished => "unfinished",
-            Self::NotInstalled => "notInstalled",
-        }
-    }
-
-    pub fn is(self, expected: Expected) -> bool {
-        match expected {
-            Expected::Promoted => self == Self::Promoted,
-            Expected::Aborted => self == Self::Aborted,
-            Expected::Held => matches!(self, Self::Aborted | Self::Waiting | Self::Stuck),
-        }
-    }
-}
 
 /// A fault of the catalogue during the release.
 #[derive(Clone, Debug, PartialEq)]
@@ -248,13 +162,6 @@ fn setup(given: &Given, staging: &Staging) -> Setup {
     next.within = Some(new.within);
     setup.answers = vec![all, next];
     setup
-}
-
-/// The Rollout as it is now.
-struct Look {
-    rollout: Rollout,
-    phase: &'static str,
-    message: String,
 }
 
 struct Show<'a> {
@@ -460,65 +367,6 @@ impl Show<'_> {
             refused,
         }
     }
-}
-
-/// Where a release stands.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Stand {
-    UnderWay,
-    /// At a step that waits for a person.
-    PauseStep(i64),
-    /// An end, if it stays so.
-    Perhaps(Ended),
-    Done(Ended),
-}
-
-fn stand(look: &Look, stable: &str) -> Stand {
-    let status = &look.rollout.status;
-    let taken_up = status.current_pod_hash != stable && !status.current_pod_hash.is_empty();
-    match look.phase {
-        phase::HEALTHY if taken_up && status.stable_rs == status.current_pod_hash => {
-            Stand::Done(Ended::Promoted)
-        }
-        phase::DEGRADED if status.abort => Stand::Done(Ended::Aborted),
-        phase::DEGRADED => Stand::Perhaps(Ended::Stuck),
-        phase::PAUSED => paused(look),
-        _ => Stand::UnderWay,
-    }
-}
-
-fn paused(look: &Look) -> Stand {
-    let status = &look.rollout.status;
-    let by_step = status
-        .pause_conditions
-        .iter()
-        .all(|one| one.reason == pause::CANARY_STEP);
-    let index = status.current_step_index.map_or(0, i64::from);
-    let steps = look
-        .rollout
-        .spec
-        .strategy
-        .canary
-        .iter()
-        .flat_map(|canary| &canary.steps);
-    let step = usize::try_from(index)
-        .ok()
-        .and_then(|index| steps.into_iter().nth(index));
-    let timed = step
-        .and_then(|step| step.pause.as_ref())
-        .map(|pause| pause.duration.is_some());
-    match timed {
-        _ if look.rollout.spec.paused || !by_step => Stand::Perhaps(Ended::Waiting),
-        Some(true) => Stand::UnderWay,
-        Some(false) => Stand::PauseStep(index),
-        None => Stand::Perhaps(Ended::Waiting),
-    }
-}
-
-/// The controller will not carry this Rollout out.
-fn refused(look: &Look) -> bool {
-    let conditions = &look.rollout.status.conditions;
-    conditions.iter().any(|one| one.type_ == condition::INVALID_SPEC)
 }
 
 /// Queries that never found a series: most likely they read what no simulated pod exposes.

@@ -180,7 +180,11 @@ fn a_leak_shows_at_its_age_however_time_is_cut() {
     for second in 1..=200 {
         parts.advance(&store, at(second));
     }
-    let ends = [&whole, &parts].map(|one| one.counters().map(|one| one.reported()).collect::<Vec<_>>());
+    let ends = [&whole, &parts].map(|one| {
+        one.counters()
+            .map(super::counter::Counter::reported)
+            .collect::<Vec<_>>()
+    });
     for (a, b) in ends[0].iter().zip(&ends[1]) {
         assert_eq!(
             (a.good, a.errors, a.count, a.buckets),

@@ -178,7 +178,7 @@ fn routes(seen: &mut Observed, change: impl Fn(&str, i64) -> i64) {
                 backend["weight"] = change(&name, weight).into();
             }
         }
-        *answer = Answer::Route(copy.into());
+        *answer = Answer::Route(copy);
     }
 }
 
@@ -451,7 +451,7 @@ fn of_capacity() -> Vec<Mutant> {
             "counts-nothing",
             "never sees a pod available",
             |seen| for set in &mut seen.replica_sets {
-                set.available = 0
+                set.available = 0;
             }
         ),
         seen!(
