@@ -75,8 +75,8 @@ fn status(hand: &Hand) -> Option<Value> {
     let seen = rollout["status"]["observedGeneration"]
         .as_str()
         .unwrap_or_default();
-    (seen.parse::<i64>().ok() == rollout["metadata"]["generation"].as_i64())
-        .then(|| rollout["status"].clone())
+    let generation = rollout["metadata"]["generation"].to_string();
+    (seen == generation).then(|| rollout["status"].clone())
 }
 
 fn stable_tag(hand: &Hand) -> Option<String> {

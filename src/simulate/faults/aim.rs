@@ -2,7 +2,6 @@
 
 use super::plot::Dice;
 use crate::cluster::request::{Call, Verb};
-use std::sync::Arc;
 
 pub const ROLLOUTS: &str = "rollouts.argoproj.io";
 pub const RUNS: &str = "analysisruns.argoproj.io";
@@ -25,7 +24,6 @@ pub struct Aim {
     writes: bool,
     /// All when absent.
     resource: Option<&'static str>,
-    caller: Option<Arc<str>>,
     /// So many of them.
     share: f64,
 }
@@ -56,7 +54,6 @@ impl Aim {
             reads: false,
             writes: true,
             resource,
-            caller: None,
             share,
         }
     }
@@ -76,7 +73,6 @@ impl Aim {
             reads: true,
             writes: true,
             resource: None,
-            caller: None,
             share: 1.0,
         }
     }
@@ -105,7 +101,6 @@ impl Aim {
             true => self.writes,
             false => self.reads,
         };
-        let of_caller = self.caller.as_ref().is_none_or(|wanted| *wanted == call.caller);
-        meant && of_caller && is(call, self.resource) && (self.share >= 1.0 || dice.chance(self.share))
+        meant && is(call, self.resource) && (self.share >= 1.0 || dice.chance(self.share))
     }
 }
