@@ -461,3 +461,16 @@ fn a_route_without_both_services_is_named_before_anything_moves() {
     );
     assert_eq!(world.hash_of("v2"), None);
 }
+
+#[test]
+fn a_status_lost_in_mid_canary_makes_the_update_start_over_and_stable_stays_stable() {
+    let mut world = world(json!([{"setWeight": 25}, {"pause": {}}, {"setWeight": 50}, {"pause": {}}]));
+    release(&mut world, "v2");
+    settle(&mut world);
+    world.patch(Kind::Rollout, "web", &json!({"status": null}), true);
+    settle(&mut world);
+    let status = world.rollout().status;
+    assert_eq!(Some(status.stable_rs), world.hash_of("v1"));
+    assert_eq!((canary_weight(&world), status.current_step_index), (25, Some(1)));
+    assert_eq!(status.phase, "Paused");
+}

@@ -20,11 +20,6 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "S13",
         "it puts a contested route back at once, however often somebody else resets it",
     ),
-    (
-        "rollback-window-waits-for-pods",
-        "S7",
-        "past steps that were never carried out the canary gets the weight of the last of them with its first pod",
-    ),
 ];
 
 fn folder(name: &str) -> PathBuf {

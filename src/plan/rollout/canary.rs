@@ -9,6 +9,7 @@ use crate::plan::rollout::{analysis, conditions, pause, replicas, revision, serv
 /// One pass. The caller repeats it until nothing changes or a write must be seen first.
 pub fn pass(draft: &mut Draft) {
     revision::identify(draft);
+    revision::recover_stable(draft);
     if revision::create(draft) {
         return;
     }

@@ -47,6 +47,47 @@ pub fn identify(draft: &mut Draft) {
     draft.new_hash = equal.unwrap_or(own);
 }
 
+/// A Rollout without a status whose other versions have pods is no first deployment: its status was lost, as by a backup, which
+/// brings objects back without it. The version that the stable Service leads to is stable, else the newest other one with pods. The
+/// update then starts over from its first step: what was shown of it is lost, too.
+pub fn recover_stable(draft: &mut Draft) {
+    if !draft.rollout.status.stable_rs.is_empty() {
+        return;
+    }
+    let Some(found) = stable_by_service(draft).or_else(|| stable_by_pods(draft)) else {
+        return;
+    };
+    if found == draft.new_hash {
+        return;
+    }
+    let message = format!("The status was lost: version {found} still has pods and is taken for the stable one");
+    draft.note(Note::warning(reason::ROLLOUT_UPDATED, message));
+    draft.rollout.status.stable_rs = found;
+}
+
+fn stable_by_service(draft: &Draft) -> Option<String> {
+    let service = draft.answers.service(&draft.sibling(&draft.canary.stable_service))?;
+    let hash = service.selector.get(label::POD_HASH)?;
+    let uid = &draft.rollout.metadata.uid;
+    let known = |set: &ReplicaSet| set.metadata.controlled_by(uid) && set.hash() == hash && set.available > 0;
+    draft.sets.iter().any(known).then(|| hash.clone())
+}
+
+fn stable_by_pods(draft: &Draft) -> Option<String> {
+    let roles = draft.roles();
+    let whole = draft
+        .set(roles.new)
+        .is_some_and(|set| set.available >= draft.replicas());
+    if whole {
+        return None;
+    }
+    let others = roles.others.iter().map(|&index| &draft.sets[index]);
+    let newest = others
+        .filter(|set| set.available > 0)
+        .max_by_key(|set| set.metadata.revision())?;
+    Some(newest.hash().to_owned())
+}
+
 /// What must be known before a ReplicaSet of the current template is created: whether its name is taken.
 pub fn questions(draft: &Draft) -> Vec<Question> {
     if draft.roles().new.is_some() {

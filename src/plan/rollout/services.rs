@@ -3,7 +3,7 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::traffic;
+use crate::plan::rollout::{status, traffic};
 use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
@@ -24,13 +24,25 @@ pub fn reconcile(draft: &mut Draft) {
         draft.canary.stable_service.clone(),
         draft.canary.canary_service.clone(),
     );
-    switch(draft, &stable_name, roles.stable);
+    if !promotion_under_way(draft, &stable_name) {
+        switch(draft, &stable_name, roles.stable);
+    }
     if draft.routed() && traffic::leads_to_canary(draft) {
         return;
     }
     let aborted = draft.rollout.status.abort && !draft.fully_promoted();
     let to = if aborted { roles.stable } else { roles.new };
     switch(draft, &canary_name, to);
+}
+
+/// A promotion writes the Service before the status. If the status was lost on the way, the promotion is still due: the Service stays
+/// where it is instead of going back and forth.
+fn promotion_under_way(draft: &Draft, stable_service: &str) -> bool {
+    let service = draft.answers.service(&draft.sibling(stable_service));
+    let leads_to_new = service
+        .and_then(|service| service.selector.get(label::POD_HASH))
+        .is_some_and(|hash| *hash == draft.new_hash);
+    leads_to_new && !draft.fully_promoted() && status::promotion_is_due(draft)
 }
 
 /// Lets go of the Services that the Rollout managed and does not name any more: they select by their own labels again.

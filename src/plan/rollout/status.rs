@@ -82,6 +82,11 @@ pub fn count(draft: &Draft, status: &mut RolloutStatus) {
         .unwrap_or_default();
 }
 
+/// Whether the new version would become stable now, going by the status as it is.
+pub fn promotion_is_due(draft: &Draft) -> bool {
+    promotion(draft, &draft.rollout.status, &Intent::default()).is_some()
+}
+
 /// Why the new version becomes stable now, if it does.
 fn promotion(draft: &Draft, status: &RolloutStatus, intent: &Intent) -> Option<String> {
     let roles = draft.roles();

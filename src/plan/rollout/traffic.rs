@@ -3,7 +3,7 @@
 //! One function decides every weight. What the routes carry is always read from the routes as they were seen, never assumed from an
 //! earlier write: pods go only when no traffic can reach them.
 
-use crate::api::rollout_status::{TrafficWeights, WeightDestination};
+use crate::api::rollout_status::{RolloutStatus, TrafficWeights, WeightDestination};
 use crate::base::names::{label, reason};
 use crate::base::object::{Key, Kind};
 use crate::plan::question::Service;
@@ -116,9 +116,18 @@ fn desired(draft: &Draft) -> i32 {
         return 0;
     }
     if !sizing::of(draft, None).reached() {
-        return steps::weight_before(all, index);
+        return steps::weight_before(all, index).min(carried_so_far(status, &draft.new_hash));
     }
     steps::weight(all, index, draft.weight_max())
+}
+
+/// The weight that the status says this version carries. Steps that were jumped over (a rollback within its window, a person's skip)
+/// gave it none, so theirs says nothing about its pods.
+fn carried_so_far(status: &RolloutStatus, hash: &str) -> i32 {
+    let stored = status.canary.weights.as_ref().map(|weights| &weights.canary);
+    stored
+        .filter(|canary| canary.pod_template_hash == hash)
+        .map_or(0, |canary| canary.weight)
 }
 
 /// Whether every route, as it was seen, gives the canary exactly this weight: an earlier write of ours proves nothing, it may have been
