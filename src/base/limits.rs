@@ -50,6 +50,11 @@ pub const RETRY_MILLIS_MAX: u64 = 30_000;
 pub const API_RETRY_AFTER_SECONDS_MAX: u64 = 120;
 /// How far the clocks of replicas may differ; a time further ahead than this is not believed.
 pub const CLOCKS_APART_SECONDS_MAX: i64 = 30;
+/// After so many losses within [`CONTEST_MEMORY_SECONDS`], a write that somebody else undoes again and again waits.
+pub const CONTEST_LOSSES_MAX: usize = 3;
+/// Seconds between two equal writes to a contested object.
+pub const CONTEST_SECONDS_MIN: u64 = 10;
+pub const CONTEST_MEMORY_SECONDS: u64 = 600;
 /// Passes over one object: so many at once, then one per interval. Two actors that undo each other's work stay affordable.
 pub const PASSES_BURST_MAX: u32 = 20;
 pub const PASS_INTERVAL_MILLIS: u64 = 200;

@@ -3,8 +3,9 @@
 use crate::base::limits;
 use crate::controller::act::Written;
 use crate::controller::caches::Kick;
+use crate::controller::contest::{Contest, Held};
 use crate::controller::unsure::Unsure;
-use crate::plan::{Plan, Verb};
+use crate::plan::{Action, Note, Plan, Verb};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -22,6 +23,7 @@ struct Remembered {
     /// Why the ReplicaSet of the current template could not be created, until something is written about the Rollout.
     create_failure: Option<String>,
     unsure: Unsure,
+    contest: Contest,
     /// Until when readings wait for those of other metrics of the same tick.
     company_until: Option<Instant>,
 }
@@ -49,6 +51,21 @@ impl Memory {
 
     pub fn unsure<T>(&self, subject: &Kick, with: impl FnOnce(&mut Unsure) -> T) -> T {
         with(&mut self.lock().entry(subject.clone()).or_default().unsure)
+    }
+
+    /// Remembers writes that somebody else may undo; returns what to tell when that has become a habit.
+    pub fn contested(&self, subject: &Kick, written: &[Action]) -> Vec<Note> {
+        if written.is_empty() {
+            return Vec::new();
+        }
+        let mut memory = self.lock();
+        let contest = &mut memory.entry(subject.clone()).or_default().contest;
+        contest.wrote(written, Instant::now())
+    }
+
+    /// The first of these writes that has to wait, because it was undone too often.
+    pub fn held(&self, subject: &Kick, actions: &[Action]) -> Option<Held> {
+        self.lock().get(subject)?.contest.held(actions, Instant::now())
     }
 
     /// When a plan that only moves counters may be carried out, if not now.

@@ -8,6 +8,7 @@ pub mod analysis;
 pub mod announce;
 pub mod cached;
 pub mod caches;
+mod contest;
 pub mod edges;
 pub mod error;
 pub mod events;

@@ -236,11 +236,20 @@ impl Shell {
         involved: Involved,
         mut plan: Plan,
     ) -> Result<Next, Failed> {
+        let planned = plan.actions.len();
+        let held = self.memory.held(subject, &plan.actions);
+        plan.actions
+            .truncate(held.as_ref().map_or(planned, |held| held.from));
         let done = self.actor.carry_out(&plan.actions).await;
         self.memory.wrote(subject, &done.written);
-        let (written, planned) = (done.written.len(), plan.actions.len());
+        let written = done.written.len();
         self.watermark.wrote(subject, done.written);
-        let happened = |note: &Note| done.failure.is_none() || note.write.is_some_and(|at| at < written);
+        self.tell_notes(
+            &involved,
+            self.memory.contested(subject, &plan.actions[..written]),
+        );
+        let whole = done.failure.is_none() && held.is_none();
+        let happened = |note: &Note| whole || note.write.is_some_and(|at| at < written);
         let (told, untold) = plan.notes.into_iter().partition(happened);
         self.tell_notes(&involved, told);
         let news = News {
@@ -256,6 +265,10 @@ impl Shell {
                 self.memory.unsure(subject, |unsure| unsure.keep(last.body, news));
             }
             return Err(Failed { error, involved });
+        }
+        if let Some(held) = held {
+            let wake = plan.wake_at.map(|at| self.clock.instant_of(at));
+            return Ok(Next::At(wake.map_or(held.until, |wake| wake.min(held.until))));
         }
         self.tell(&involved, news);
         if !plan.waiting_for.is_empty() {

@@ -60,13 +60,16 @@ pub fn recover_stable(draft: &mut Draft) {
     if found == draft.new_hash {
         return;
     }
-    let message = format!("The status was lost: version {found} still has pods and is taken for the stable one");
+    let message =
+        format!("The status was lost: version {found} still has pods and is taken for the stable one");
     draft.note(Note::warning(reason::ROLLOUT_UPDATED, message));
     draft.rollout.status.stable_rs = found;
 }
 
 fn stable_by_service(draft: &Draft) -> Option<String> {
-    let service = draft.answers.service(&draft.sibling(&draft.canary.stable_service))?;
+    let service = draft
+        .answers
+        .service(&draft.sibling(&draft.canary.stable_service))?;
     let hash = service.selector.get(label::POD_HASH)?;
     let uid = &draft.rollout.metadata.uid;
     let known = |set: &ReplicaSet| set.metadata.controlled_by(uid) && set.hash() == hash && set.available > 0;

@@ -1,11 +1,12 @@
-//! S13: a fight is not escalated. When somebody else undid the controller's write to an object three times, the controller writes it
-//! at most once in ten seconds.
+//! S13: a fight is not escalated. When somebody else undid the controller's write to an object three times, the controller makes the
+//! same write at most once in ten seconds. Another write, as after an abort, is a new matter.
 
 use super::delta::Delta;
 use super::read::{Id, human, shown};
 use super::{Found, Law, Sight, write};
 use crate::simulate::record::What;
 use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
 
 const LOSSES: usize = 3;
@@ -20,6 +21,8 @@ pub struct NoEscalation {
 struct Fight {
     /// The controller's last write.
     ours: Option<DateTime<Utc>>,
+    /// What it said, less the guard.
+    body: Value,
     /// Since then somebody else wrote the same.
     lost: bool,
     losses: VecDeque<DateTime<Utc>>,
@@ -48,8 +51,9 @@ impl Law for NoEscalation {
                 None => fight.lose(sight.now()),
                 Some(request) => {
                     let last = fight.ours.replace(sight.now());
+                    let body = std::mem::replace(&mut fight.body, unguarded(&request.body));
                     fight.lost = false;
-                    let since = last.map(|last| sight.now() - last);
+                    let since = last.filter(|_| body == fight.body).map(|last| sight.now() - last);
                     let soon = since
                         .filter(|since| fight.losses.len() >= LOSSES && *since < sight.facts.fight_interval);
                     found = found.or_else(|| {
@@ -82,6 +86,14 @@ impl Fight {
             self.losses.pop_front();
         }
     }
+}
+
+fn unguarded(body: &Value) -> Value {
+    let mut body = body.clone();
+    if let Some(metadata) = body.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.retain(|member, _| member != "uid" && member != "resourceVersion");
+    }
+    body
 }
 
 /// The objects whose contested fields changed: weights, the version of a Service, sizes.
