@@ -440,3 +440,15 @@ fn a_rollout_that_is_paused_and_scaled_is_aborted_all_the_same() {
     run_for(&mut world, 5);
     assert!(world.rollout().status.abort);
 }
+
+#[test]
+fn an_abort_that_comes_with_a_new_version_is_meant_for_it() {
+    let mut world = world(json!({"steps": []}));
+    let spec = json!({"spec": {"template": template("v2")}});
+    world.patch(Kind::Rollout, "web", &spec, false);
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    run_for(&mut world, 60);
+    let status = world.rollout().status;
+    assert_eq!((status.abort, status.phase.as_str()), (true, "Degraded"));
+    assert_eq!(Some(status.stable_rs), world.hash_of("v1"));
+}

@@ -8,6 +8,7 @@ use crate::plan::rollout::{analysis, conditions, pause, replicas, revision, serv
 
 /// One pass. The caller repeats it until nothing changes or a write must be seen first.
 pub fn pass(draft: &mut Draft) {
+    draft.promotes_nothing = false;
     revision::identify(draft);
     revision::recover_stable(draft);
     if revision::create(draft) {
@@ -84,8 +85,12 @@ fn new_template_or_steps(draft: &Draft) -> bool {
 /// A new template or new steps: everything starts over from the first step.
 fn restart(draft: &mut Draft) {
     revision::sync(draft);
+    // An abort that nobody acted on yet, of a Rollout that had nothing to abort, is meant for the version that begins now.
+    let old = &draft.rollout.status;
+    let idle = !old.stable_rs.is_empty() && old.stable_rs == old.current_pod_hash;
+    let meant = old.abort && old.aborted_at.is_none() && idle;
     let mut status = status::base(draft);
-    status.abort = false;
+    status.abort = meant;
     status.aborted_at = None;
     status.pause_conditions.clear();
     status.controller_pause = false;

@@ -37,6 +37,8 @@ pub struct Draft<'a> {
     pub waiting_for: String,
     /// Why an analysis run could not be built.
     pub build_failure: Option<String>,
+    /// Set when the last pass went through everything and promoted nothing.
+    pub promotes_nothing: bool,
     /// Set when the next pass must see the outcome of a write first.
     pub hop: bool,
 }
@@ -99,6 +101,7 @@ impl<'a> Draft<'a> {
             wake_at: None,
             waiting_for: String::new(),
             build_failure: None,
+            promotes_nothing: false,
             hop: false,
         }
     }

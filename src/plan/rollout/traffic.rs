@@ -178,7 +178,7 @@ fn selected(service: &Service) -> &str {
 }
 
 /// Stable must be able to carry its share. An abort is an emergency: whatever stable has takes the traffic, as under Argo Rollouts.
-fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
+pub fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
     let Some(stable) = draft.set(draft.roles().stable) else {
         return false;
     };
