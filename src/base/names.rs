@@ -26,6 +26,8 @@ pub mod annotation {
     pub const MANAGED_BY: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     pub const NOTIFIED: &str = "notified.notifications.argoproj.io";
+    /// What the annotations that subscribe to Argo Rollouts' notifications begin with.
+    pub const NOTIFICATIONS: &str = "notifications.argoproj.io/";
     /// Slack channel (id or name) for this Rollout's thread; ours.
     pub const SLACK_CHANNEL: &str = "serin.dev/slack-channel";
 }
@@ -38,6 +40,8 @@ pub mod condition {
     pub const PAUSED: &str = "Paused";
     pub const COMPLETED: &str = "Completed";
     pub const HEALTHY: &str = "Healthy";
+    /// Ours: see the reason of the same name.
+    pub const NOTIFICATIONS_IGNORED: &str = "NotificationsIgnored";
 }
 
 pub mod reason {
@@ -63,6 +67,9 @@ pub mod reason {
     pub const SWITCH_SERVICE: &str = "SwitchService";
     /// Ours: a metric whose limits forgive every measurement.
     pub const LIMITS_FORGIVE_ALL: &str = "LimitsForgiveAll";
+    pub const EXPERIMENT_ERROR: &str = "ExperimentError";
+    /// Ours: annotations of Argo Rollouts' notifications, which nobody reads here.
+    pub const NOTIFICATIONS_IGNORED: &str = "NotificationsIgnored";
     pub const WEIGHT_UPDATED: &str = "TrafficWeightUpdated";
 }
 

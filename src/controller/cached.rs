@@ -7,6 +7,7 @@ use crate::base::json::text;
 use crate::base::names::annotation;
 use crate::base::object::{Key, OwnerRef};
 use crate::plan::ReplicaSet;
+use crate::plan::experiment::{Experiment, ExperimentStatus};
 use crate::plan::question::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -150,6 +151,19 @@ impl Decode for Rollout {
 impl Decode for AnalysisRun {
     fn decode(json: Value) -> Result<Self, String> {
         decode(json)
+    }
+}
+
+impl Decode for Experiment {
+    fn decode(json: Value) -> Result<Self, String> {
+        let status = &json["status"];
+        Ok(Self {
+            metadata: decode(json["metadata"].clone())?,
+            status: ExperimentStatus {
+                phase: text(status, "/phase").to_owned(),
+                message: text(status, "/message").to_owned(),
+            },
+        })
     }
 }
 

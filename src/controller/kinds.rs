@@ -6,19 +6,20 @@ use crate::base::object::Kind;
 use crate::plan::Verb;
 use kube::core::ApiResource;
 
-/// The kinds that are watched; all but [`Kind::HttpRoute`] must be installed.
-pub const WATCHED: [Kind; 7] = [
+/// The kinds that are watched; all but [`Kind::HttpRoute`] and [`Kind::Experiment`] must be installed.
+pub const WATCHED: [Kind; 8] = [
     Kind::Rollout,
     Kind::ReplicaSet,
     Kind::AnalysisRun,
     Kind::AnalysisTemplate,
     Kind::ClusterAnalysisTemplate,
+    Kind::Experiment,
     Kind::Service,
     Kind::HttpRoute,
 ];
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
-pub const WRITES: [(Kind, Verb); 10] = [
+pub const WRITES: [(Kind, Verb); 11] = [
     (Kind::Rollout, Verb::Patch),
     (Kind::Rollout, Verb::PatchStatus),
     (Kind::ReplicaSet, Verb::Create),
@@ -27,6 +28,8 @@ pub const WRITES: [(Kind, Verb); 10] = [
     (Kind::AnalysisRun, Verb::Create),
     (Kind::AnalysisRun, Verb::Patch),
     (Kind::AnalysisRun, Verb::Delete),
+    // Only to say that none is carried out.
+    (Kind::Experiment, Verb::Patch),
     (Kind::Service, Verb::Patch),
     (Kind::HttpRoute, Verb::Patch),
 ];

@@ -152,7 +152,7 @@ impl Queues {
     fn add(&self, kick: Kick) {
         match kick {
             Kick::Rollout(_) => self.rollouts.add(kick),
-            Kick::Run(_) => self.runs.add(kick),
+            Kick::Run(_) | Kick::Experiment(_) => self.runs.add(kick),
         }
     }
 }

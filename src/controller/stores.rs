@@ -8,6 +8,7 @@ use crate::base::object::{Key, Kind, OwnerRef};
 use crate::controller::cached::{Decode, Seen};
 use crate::controller::caches::{Broken, Family, Kick, Sync};
 use crate::controller::selector::selects;
+use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
 use crate::plan::{Answer, Question, ReplicaSet};
 use serde_json::Value;
@@ -39,6 +40,7 @@ pub struct Stores {
     pub rollouts: Store<Rollout>,
     replica_sets: Store<ReplicaSet>,
     pub runs: Store<AnalysisRun>,
+    pub experiments: Store<Experiment>,
     templates: Store<AnalysisTemplate>,
     cluster_templates: Store<AnalysisTemplate>,
     services: Store<Service>,
@@ -71,6 +73,8 @@ impl<T> Cached<T> {
 impl Stores {
     pub fn missing(&self) -> String {
         let waiting = |(kind, sync): (&Kind, &Sync)| match sync {
+            // No decision about anything else reads Experiments.
+            _ if *kind == Kind::Experiment => None,
             // Of routes it is enough to have tried, since they need not be installed. To decide before would be to call every Rollout
             // that names one invalid, at each start of the controller.
             Sync::Unread => Some(format!("{}: {NOT_READ_YET}", kind.plural())),
@@ -187,7 +191,8 @@ impl Stores {
             Kind::Rollout => kicks.push(Kick::Rollout(key.clone())),
             Kind::AnalysisRun => kicks.push(Kick::Run(key.clone())),
             Kind::ReplicaSet if self.orphans.contains(key) => kicks.extend(self.adopters(key)),
-            Kind::ReplicaSet | Kind::Experiment => {}
+            Kind::Experiment => kicks.push(Kick::Experiment(key.clone())),
+            Kind::ReplicaSet => {}
             Kind::Service => kicks.extend(self.askers_of(&Question::Service(key.clone()))),
             Kind::HttpRoute => kicks.extend(self.askers_of(&Question::HttpRoute(key.clone()))),
             Kind::AnalysisTemplate | Kind::ClusterAnalysisTemplate => {
@@ -327,7 +332,7 @@ impl Stores {
             Kind::ClusterAnalysisTemplate => of(&self.cluster_templates),
             Kind::Service => of(&self.services),
             Kind::HttpRoute => of(&self.routes),
-            Kind::Experiment => BTreeMap::new(),
+            Kind::Experiment => of(&self.experiments),
         }
     }
 
@@ -344,7 +349,7 @@ impl Stores {
             Kind::ClusterAnalysisTemplate => of(&self.cluster_templates, key),
             Kind::Service => of(&self.services, key),
             Kind::HttpRoute => of(&self.routes, key),
-            Kind::Experiment => None,
+            Kind::Experiment => of(&self.experiments, key),
         }
     }
 }
@@ -418,6 +423,7 @@ macro_rules! stored {
 stored!(Rollout, rollouts);
 stored!(ReplicaSet, replica_sets);
 stored!(AnalysisRun, runs);
+stored!(Experiment, experiments);
 stored!(Service, services);
 stored!(Value, routes);
 

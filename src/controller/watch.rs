@@ -13,6 +13,7 @@ use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::stores::Stored;
 use crate::plan::ReplicaSet;
+use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
 use futures::{StreamExt, pin_mut};
 use kube::api::ListParams;
@@ -74,6 +75,7 @@ impl Watches {
             self.follow::<AnalysisRun>(Kind::AnalysisRun),
             self.follow::<AnalysisTemplate>(Kind::AnalysisTemplate),
             cluster_templates,
+            self.follow::<Experiment>(Kind::Experiment),
             self.follow::<Service>(Kind::Service),
             self.follow_routes(),
         );

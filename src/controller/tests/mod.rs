@@ -4,6 +4,7 @@ mod act;
 mod deploy;
 mod election;
 mod events;
+mod experiments;
 mod fake;
 mod passes;
 mod probes;

@@ -6,6 +6,7 @@
 mod analysis;
 mod announce;
 mod canary;
+mod caution;
 mod conditions;
 mod draft;
 mod duration;
@@ -120,7 +121,8 @@ fn chain(draft: &mut Draft) {
     }
 }
 
-fn conclude(draft: Draft) -> Plan {
+fn conclude(mut draft: Draft) -> Plan {
+    caution::tell(&mut draft);
     let announcements = announce::announcements(&draft);
     let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
     let at_rest = draft.sets.iter().all(is_at_rest);
