@@ -40,7 +40,8 @@ pub mod condition {
     pub const PAUSED: &str = "Paused";
     pub const COMPLETED: &str = "Completed";
     pub const HEALTHY: &str = "Healthy";
-    /// Ours: see the reason of the same name.
+    /// Ours: see the reasons of the same names.
+    pub const ROUTE_REFUSED: &str = "RouteRefused";
     pub const NOTIFICATIONS_IGNORED: &str = "NotificationsIgnored";
 }
 
@@ -68,6 +69,8 @@ pub mod reason {
     /// Ours: a metric whose limits forgive every measurement.
     pub const LIMITS_FORGIVE_ALL: &str = "LimitsForgiveAll";
     pub const EXPERIMENT_ERROR: &str = "ExperimentError";
+    /// Ours: no Gateway serves the route that carries the weights.
+    pub const ROUTE_REFUSED: &str = "RouteRefused";
     /// Ours: annotations of Argo Rollouts' notifications, which nobody reads here.
     pub const NOTIFICATIONS_IGNORED: &str = "NotificationsIgnored";
     pub const WEIGHT_UPDATED: &str = "TrafficWeightUpdated";

@@ -23,5 +23,6 @@ mod gateway;
 #[cfg(feature = "simulate")]
 mod judged;
 mod lives;
+mod refused_route;
 mod tidy;
 mod world;

@@ -3,6 +3,7 @@
 //!
 //! Decides what a pod template *is* once its accidental spelling is gone. Knows no Rollout and no cluster.
 
+mod canonical;
 mod decode;
 mod defaults;
 mod encode;
@@ -12,6 +13,7 @@ pub mod quantity;
 mod shape;
 mod step_fields;
 
+pub use canonical::canonical;
 pub use equal::templates_equal;
 
 use crate::api::rollout::LabelSelector;

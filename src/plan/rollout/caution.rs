@@ -1,39 +1,60 @@
-//! What a Rollout asks for beside its spec and does not get: annotations of Argo Rollouts' notifications. Decides nothing else.
+//! What people must know although the Rollout is valid: annotations that nobody reads here, and a route that nobody serves. Each is a
+//! condition for as long as it is so, and an Event whenever its words change.
+//!
+//! Unlike an Event a condition is still there for whoever takes the Rollout over later, and it is what remembers that it was told.
 
 use crate::base::gotime::Time;
 use crate::base::names::{annotation, condition, reason};
 use crate::plan::Note;
-use crate::plan::rollout::conditions;
 use crate::plan::rollout::draft::Draft;
+use crate::plan::rollout::{conditions, traffic};
 
-/// Keeps a condition while such annotations are there. Unlike an Event it is still there for whoever takes the Rollout over later, and
-/// it is what remembers that the Event was told: once for each set of annotations.
 pub fn tell(draft: &mut Draft) {
     if draft.rollout.status.observed_generation.is_empty() {
         return;
     }
+    let refusal = traffic::refusal(draft);
+    if let Some(why) = refusal.as_ref().filter(|_| draft.waiting_for.is_empty()) {
+        draft.waiting_for = format!("a Gateway that serves the route: {why}");
+    }
+    let notifications = notifications(draft);
+    keep(draft, condition::ROUTE_REFUSED, reason::ROUTE_REFUSED, refusal);
+    keep(
+        draft,
+        condition::NOTIFICATIONS_IGNORED,
+        reason::NOTIFICATIONS_IGNORED,
+        notifications,
+    );
+}
+
+/// Annotations of Argo Rollouts' notifications.
+fn notifications(draft: &Draft) -> Option<String> {
     let annotations = draft.rollout.metadata.annotations.keys();
     let ignored: Vec<&str> = annotations
         .map(String::as_str)
         .filter(|name| name.starts_with(annotation::NOTIFICATIONS))
         .collect();
-    let type_ = condition::NOTIFICATIONS_IGNORED;
-    if ignored.is_empty() {
-        conditions::remove(&mut draft.rollout.status, type_);
-        return;
-    }
     let message = format!(
         "nobody is notified: {} is not carried out by this version of Serin; its own Slack messages are turned on at the controller, \
          and {} chooses their channel",
         ignored.join(", "),
         annotation::SLACK_CHANNEL
     );
+    (!ignored.is_empty()).then_some(message)
+}
+
+/// The condition is there, with this message, exactly while there is one.
+fn keep(draft: &mut Draft, type_: &str, reason: &str, message: Option<String>) {
+    let Some(message) = message else {
+        conditions::remove(&mut draft.rollout.status, type_);
+        return;
+    };
     let known = conditions::get(&draft.rollout.status, type_);
     if known.is_some_and(|known| known.message == message) {
         return;
     }
-    let (now, reason) = (Time::new(draft.now), reason::NOTIFICATIONS_IGNORED);
-    conditions::replace(&mut draft.rollout.status, now, type_, "True", reason, &message);
+    let (now, status) = (Time::new(draft.now), &mut draft.rollout.status);
+    conditions::replace(status, now, type_, "True", reason, &message);
     draft.note(Note::warning(reason, message));
 }
 

@@ -94,13 +94,15 @@ pub fn farewell(managed: &[Service]) -> Plan {
     }
 }
 
-/// Writes that come before any decision: an unset `spec.replicas` becomes 1, which an autoscaler needs, and orphans are adopted.
+/// Writes that come before any decision: an unset `spec.replicas` becomes 1, which an autoscaler needs, and orphans are adopted,
+/// strangers let go.
 fn prepare(draft: &mut Draft) {
     if draft.rollout.spec.replicas.is_none() {
         draft.rollout.spec.replicas = Some(1);
         let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
         draft.patch(Kind::Rollout, key, guard, json!({"spec": {"replicas": 1}}));
     }
+    revision::release_strangers(draft);
     revision::adopt_orphans(draft);
 }
 
