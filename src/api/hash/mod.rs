@@ -59,7 +59,7 @@ pub fn normalised(template: &Value) -> Value {
 }
 
 /// JSON in Go's spelling, as error messages show values.
-pub(in crate::api) fn go_json(value: &Value) -> String {
+pub fn go_json(value: &Value) -> String {
     encode::json(&shape::Node::Raw(value.clone()))
 }
 

@@ -273,10 +273,10 @@ mod tests {
 
     #[test]
     fn what_this_version_does_not_carry_out_is_named() {
-        let web =
-            json!({"metrics": [metric(json!({"provider": {"prometheus": null, "web": {"url": "x"}}}))]});
-        let why = "Invalid value: \"t\": AnalysisTemplate t: spec.metrics[0].provider.web: this version of Serin does not measure with this provider yet: use provider.prometheus";
-        check_step(json!([]), web, Some(why));
+        let foreign = json!({"provider": {"prometheus": null, "graphite": {"query": "x"}}});
+        let foreign = json!({"metrics": [metric(foreign)]});
+        let why = "Invalid value: \"t\": AnalysisTemplate t: spec.metrics[0].provider.graphite: this version of Serin does not measure with this provider yet: use prometheus, web or job";
+        check_step(json!([]), foreign, Some(why));
         let rule = json!({"metrics": [metric(json!({}))], "dryRun": [{"metricName": "x"}]});
         let why = "Invalid value: \"templateNames: [t]\": dryRun[0]: Rule didn't match any metric name(s)";
         check_step(json!([]), rule, Some(why));
