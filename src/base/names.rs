@@ -14,6 +14,8 @@ pub mod label {
     pub const INSTANCE_ID: &str = "argo-rollouts.argoproj.io/controller-instance-id";
     pub const ROLLOUT_TYPE: &str = "rollout-type";
     pub const STEP_INDEX: &str = "step-index";
+    /// The AnalysisRun of a Job and of its pods.
+    pub const RUN_UID: &str = "analysisrun.argoproj.io/uid";
 }
 
 pub mod annotation {
@@ -26,6 +28,10 @@ pub mod annotation {
     pub const MANAGED_BY: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     pub const NOTIFIED: &str = "notified.notifications.argoproj.io";
+    /// On a Job: the AnalysisRun and the metric that it measures.
+    pub const RUN_NAME: &str = "analysisrun.argoproj.io/name";
+    pub const RUN_NAMESPACE: &str = "analysisrun.argoproj.io/namespace";
+    pub const RUN_METRIC: &str = "analysisrun.argoproj.io/metric-name";
     /// What the annotations that subscribe to Argo Rollouts' notifications begin with.
     pub const NOTIFICATIONS: &str = "notifications.argoproj.io/";
     /// Slack channel (id or name) for this Rollout's thread; ours.

@@ -17,12 +17,14 @@ pub enum Kind {
     ReplicaSet,
     Service,
     HttpRoute,
+    Job,
 }
 
 impl Kind {
     pub fn api_version(self) -> &'static str {
         match self {
             Kind::ReplicaSet => "apps/v1",
+            Kind::Job => "batch/v1",
             Kind::Service => "v1",
             Kind::HttpRoute => "gateway.networking.k8s.io/v1",
             _ => names::API_VERSION,
@@ -39,6 +41,7 @@ impl Kind {
             Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::HttpRoute => "HTTPRoute",
+            Kind::Job => "Job",
         }
     }
 
@@ -52,6 +55,7 @@ impl Kind {
             Kind::ReplicaSet => "replicasets",
             Kind::Service => "services",
             Kind::HttpRoute => "httproutes",
+            Kind::Job => "jobs",
         }
     }
 

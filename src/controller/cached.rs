@@ -7,6 +7,7 @@ use crate::base::json::text;
 use crate::base::names::annotation;
 use crate::base::object::{Key, OwnerRef};
 use crate::plan::ReplicaSet;
+use crate::plan::analysis::Job;
 use crate::plan::experiment::{Experiment, ExperimentStatus};
 use crate::plan::question::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -176,6 +177,15 @@ impl Decode for AnalysisTemplate {
 impl Decode for ReplicaSet {
     fn decode(json: Value) -> Result<Self, String> {
         ReplicaSet::from_json(json)
+    }
+}
+
+impl Decode for Job {
+    fn decode(json: Value) -> Result<Self, String> {
+        Ok(Self {
+            metadata: decode(json["metadata"].clone())?,
+            end: Self::end_in(&json["status"]),
+        })
     }
 }
 

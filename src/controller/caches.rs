@@ -7,6 +7,7 @@ use crate::api::rollout::Rollout;
 use crate::base::object::{Key, Kind};
 use crate::controller::cached::Seen;
 use crate::controller::stores::{Stored, Stores, kind_of, older};
+use crate::plan::analysis::Job;
 use crate::plan::experiment::Experiment;
 use crate::plan::{Answer, Question, ReplicaSet, Service};
 use std::collections::{BTreeMap, BTreeSet};
@@ -226,6 +227,11 @@ impl Caches {
     /// resourceVersions of everything of a kind.
     pub fn versions(&self, kind: Kind) -> BTreeMap<Key, String> {
         self.read().versions(kind)
+    }
+
+    /// The Jobs that this AnalysisRun controls; `None` while Jobs cannot be read.
+    pub fn jobs_of(&self, run_uid: &str) -> Option<Vec<Job>> {
+        self.read().jobs_of(run_uid)
     }
 
     pub fn experiment(&self, key: &Key) -> Option<Result<Arc<Experiment>, Box<Broken>>> {

@@ -7,7 +7,7 @@ use crate::plan::Verb;
 use kube::core::ApiResource;
 
 /// The kinds that are watched; all but [`Kind::HttpRoute`] and [`Kind::Experiment`] must be installed.
-pub const WATCHED: [Kind; 8] = [
+pub const WATCHED: [Kind; 9] = [
     Kind::Rollout,
     Kind::ReplicaSet,
     Kind::AnalysisRun,
@@ -16,10 +16,11 @@ pub const WATCHED: [Kind; 8] = [
     Kind::Experiment,
     Kind::Service,
     Kind::HttpRoute,
+    Kind::Job,
 ];
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
-pub const WRITES: [(Kind, Verb); 11] = [
+pub const WRITES: [(Kind, Verb); 13] = [
     (Kind::Rollout, Verb::Patch),
     (Kind::Rollout, Verb::PatchStatus),
     (Kind::ReplicaSet, Verb::Create),
@@ -32,10 +33,12 @@ pub const WRITES: [(Kind, Verb); 11] = [
     (Kind::Experiment, Verb::Patch),
     (Kind::Service, Verb::Patch),
     (Kind::HttpRoute, Verb::Patch),
+    (Kind::Job, Verb::Create),
+    (Kind::Job, Verb::Delete),
 ];
 
 /// (API group, resource, verb) beyond [`WATCHED`] and [`WRITES`], in the namespaces of the Rollouts.
-pub const OTHER_PERMISSIONS: [(&str, &str, &str); 5] = [
+pub const OTHER_PERMISSIONS: [(&str, &str, &str); 6] = [
     // Secrets that an analysis names, one at a time; never listed or watched.
     ("", "secrets", "get"),
     // Whether a Rollout is really gone, before a Service that it managed is let go.
@@ -44,6 +47,8 @@ pub const OTHER_PERMISSIONS: [(&str, &str, &str); 5] = [
     ("", "events", "patch"),
     // ReplicaSets and AnalysisRuns carry `blockOwnerDeletion`; clusters that enforce owner references ask for this.
     ("argoproj.io", "rollouts/finalizers", "update"),
+    // So do Jobs, whose owner is an AnalysisRun.
+    ("argoproj.io", "analysisruns/finalizers", "update"),
 ];
 
 /// The same in the controller's own namespace: leader election, and the Slack token.

@@ -193,6 +193,7 @@ impl Parts {
             clock.clone(),
             Defaults { prometheus_address },
             Arc::clone(&metrics),
+            actor.clone(),
             kick_run,
         )
         .in_tasks(tasks.clone());

@@ -5,6 +5,7 @@
 
 pub mod address;
 mod common;
+pub mod job;
 pub mod prometheus;
 pub mod web;
 
@@ -109,7 +110,6 @@ pub fn read(metric: &Metric, response: &Response) -> Result<Reading, String> {
 
 fn not_yet(provider: &Provider) -> String {
     let fields = [
-        ("job", provider.job.is_some()),
         ("datadog", provider.datadog.is_some()),
         ("newRelic", provider.new_relic.is_some()),
         ("wavefront", provider.wavefront.is_some()),

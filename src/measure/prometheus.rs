@@ -148,6 +148,7 @@ pub fn read(metric: &PrometheusMetric, response: &Response) -> Result<Reading, S
     Ok(Reading {
         result,
         value: limits::clip(&value, limits::MEASUREMENT_VALUE_CHARS_MAX),
+        begun: false,
         metadata: warnings(&envelope["warnings"]),
         metric_metadata: BTreeMap::from([("ResolvedPrometheusQuery".to_owned(), metric.query.clone())]),
     })

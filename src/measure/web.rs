@@ -13,7 +13,6 @@ use crate::base::reading::{Reading, Value};
 use crate::base::secret::Secret;
 use chrono::TimeDelta;
 use serde_json::{Number, Value as Json};
-use std::collections::BTreeMap;
 
 /// The request for a web metric. `Err` is the message for the measurement.
 pub fn request(metric: &WebMetric) -> Result<Request, String> {
@@ -96,10 +95,11 @@ pub fn read(metric: &WebMetric, response: &Response) -> Result<Reading, String> 
     if !(200..300).contains(&status) {
         let from = host(&metric.url).unwrap_or("the server");
         // Argo Rollouts' words first.
-        let mut message = format!(
-            "received non 2xx response code: {status}: {from} answered {}",
-            excerpt(response)
-        );
+        let said = match response.body.is_empty() {
+            true => String::new(),
+            false => format!(": {from} answered {}", excerpt(response)),
+        };
+        let mut message = format!("received non 2xx response code: {status}{said}");
         if (300..400).contains(&status) {
             message.push_str(" (redirects to another host are not followed)");
         }
@@ -120,8 +120,7 @@ pub fn read(metric: &WebMetric, response: &Response) -> Result<Reading, String> 
     Ok(Reading {
         result,
         value: limits::clip(&value, limits::MEASUREMENT_VALUE_CHARS_MAX),
-        metadata: BTreeMap::new(),
-        metric_metadata: BTreeMap::new(),
+        ..Reading::default()
     })
 }
 
@@ -221,6 +220,8 @@ mod tests {
             message(503),
             "received non 2xx response code: 503: shop.example answered \"down for repair\""
         );
+        let silent = read(&metric(json!({})), &answered(500, "")).unwrap_err();
+        assert_eq!(silent, "received non 2xx response code: 500");
         assert!(message(302).ends_with("(redirects to another host are not followed)"));
         assert!(message(199).starts_with("received non 2xx"));
     }

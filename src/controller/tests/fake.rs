@@ -210,6 +210,7 @@ pub fn prober(
 ) -> Arc<Prober> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (http, defaults) = (Http::new().unwrap(), Defaults::default());
+    let writer = Writer::new(client.clone(), Arc::clone(metrics));
     Arc::new(Prober::new(
         provider,
         client,
@@ -217,6 +218,7 @@ pub fn prober(
         clock,
         defaults,
         Arc::clone(metrics),
+        Actor::new(writer, Arc::new(|| true)),
         move |_| kick(),
     ))
 }

@@ -73,6 +73,7 @@ fn probe(metric: &str, address: &str) -> Probe {
         metric: metric.to_owned(),
         spec: json!({"name": address, "successCondition": "up"}),
         secrets: BTreeMap::new(),
+        attempt: 1,
     }
 }
 
@@ -312,6 +313,7 @@ async fn a_web_metric_is_asked_once_with_its_method_headers_and_body() {
         metric: "m".into(),
         spec: json!({"name": "m", "provider": {"web": web}}),
         secrets: BTreeMap::from([("token".to_owned(), secret)]),
+        attempt: 1,
     };
     bench.prober.start(&run("web"), probe);
     let told = bench.finished(&run("web")).await.reading.unwrap_err();

@@ -5,7 +5,7 @@ use super::build::{Purpose, RunWanted, run_spec};
 use super::rules;
 use super::schedule::effective_count;
 use super::templates::{Found, absence, merge, walk};
-use super::validity::check_metrics;
+use super::validity::{check_metrics, check_secrets};
 use super::verdict::check_conditions;
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::AnalysisRunSpec;
@@ -110,7 +110,11 @@ fn check_spec(spec: &AnalysisRunSpec, found: &[Found], all: &str, purpose: Purpo
 
 /// Problems with the metrics of one template, with the arguments of the Rollout.
 fn check_metrics_of(name: &str, metrics: &[Metric], fillings: &Fillings, purpose: Purpose) -> Vec<String> {
-    let fill = |metric| Ok::<_, String>(fillings.fill(metric)?.metric);
+    let fill = |metric| {
+        let filled = fillings.fill(metric)?;
+        check_secrets(&filled)?;
+        Ok::<_, String>(filled.metric)
+    };
     let filled = metrics.iter().map(fill).collect::<Result<Vec<_>, _>>();
     let filled = match filled.and_then(|metrics| check_metrics(&metrics).map(|()| metrics)) {
         Ok(filled) => filled,
