@@ -18,6 +18,7 @@ pub enum Kind {
     Service,
     HttpRoute,
     Job,
+    Pod,
 }
 
 impl Kind {
@@ -25,7 +26,7 @@ impl Kind {
         match self {
             Kind::ReplicaSet => "apps/v1",
             Kind::Job => "batch/v1",
-            Kind::Service => "v1",
+            Kind::Service | Kind::Pod => "v1",
             Kind::HttpRoute => "gateway.networking.k8s.io/v1",
             _ => names::API_VERSION,
         }
@@ -42,6 +43,7 @@ impl Kind {
             Kind::Service => "Service",
             Kind::HttpRoute => "HTTPRoute",
             Kind::Job => "Job",
+            Kind::Pod => "Pod",
         }
     }
 
@@ -56,6 +58,7 @@ impl Kind {
             Kind::Service => "services",
             Kind::HttpRoute => "httproutes",
             Kind::Job => "jobs",
+            Kind::Pod => "pods",
         }
     }
 

@@ -7,7 +7,7 @@ use crate::base::json::text;
 use crate::base::names::annotation;
 use crate::base::object::{Key, OwnerRef};
 use crate::plan::ReplicaSet;
-use crate::plan::analysis::Job;
+use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::{Experiment, ExperimentStatus};
 use crate::plan::question::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -185,6 +185,15 @@ impl Decode for Job {
         Ok(Self {
             metadata: decode(json["metadata"].clone())?,
             end: Self::end_in(&json["status"]),
+            stuck: None,
+        })
+    }
+}
+
+impl Decode for JobPod {
+    fn decode(json: Value) -> Result<Self, String> {
+        Ok(Self {
+            stuck: Self::stuck_in(&json),
         })
     }
 }

@@ -7,7 +7,7 @@ use crate::plan::Verb;
 use kube::core::ApiResource;
 
 /// The kinds that are watched; all but [`Kind::HttpRoute`] and [`Kind::Experiment`] must be installed.
-pub const WATCHED: [Kind; 9] = [
+pub const WATCHED: [Kind; 10] = [
     Kind::Rollout,
     Kind::ReplicaSet,
     Kind::AnalysisRun,
@@ -17,6 +17,8 @@ pub const WATCHED: [Kind; 9] = [
     Kind::Service,
     Kind::HttpRoute,
     Kind::Job,
+    // Those of metrics that are Jobs, by their label, and no others.
+    Kind::Pod,
 ];
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.

@@ -8,7 +8,7 @@ use crate::base::object::{Key, Kind, OwnerRef};
 use crate::controller::cached::{Decode, Seen};
 use crate::controller::caches::{Broken, Family, Kick, Sync};
 use crate::controller::selector::selects;
-use crate::plan::analysis::Job;
+use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
 use crate::plan::{Answer, Question, ReplicaSet};
@@ -47,7 +47,8 @@ pub struct Stores {
     services: Store<Service>,
     routes: Store<Value>,
     jobs: Store<Job>,
-    /// ReplicaSets, AnalysisRuns and Jobs by the uid of the owner that controls them.
+    job_pods: Store<JobPod>,
+    /// ReplicaSets, AnalysisRuns, Jobs and their pods by the uid of the owner that controls them.
     children: BTreeMap<String, BTreeSet<(Kind, Key)>>,
     /// Services by the Rollout that manages their selector, whether that exists or not.
     managed: BTreeMap<Key, BTreeSet<Key>>,
@@ -75,8 +76,8 @@ impl<T> Cached<T> {
 impl Stores {
     pub fn missing(&self) -> String {
         let waiting = |(kind, sync): (&Kind, &Sync)| match sync {
-            // No decision about anything else reads Experiments.
-            _ if *kind == Kind::Experiment => None,
+            // Experiments are only told something, and pods of Jobs only say why one does not start.
+            _ if matches!(kind, Kind::Experiment | Kind::Pod) => None,
             // Of routes it is enough to have tried, since they need not be installed. To decide before would be to call every Rollout
             // that names one invalid, at each start of the controller.
             Sync::Unread => Some(format!("{}: {NOT_READ_YET}", kind.plural())),
@@ -161,7 +162,7 @@ impl Stores {
 
     fn link(&mut self, kind: Kind, key: &Key, owner: Option<&OwnerRef>) {
         match (kind, owner) {
-            (Kind::ReplicaSet | Kind::AnalysisRun | Kind::Job, Some(owner)) => {
+            (Kind::ReplicaSet | Kind::AnalysisRun | Kind::Job | Kind::Pod, Some(owner)) => {
                 let children = self.children.entry(owner.uid.clone()).or_default();
                 children.insert((kind, key.clone()));
             }
@@ -194,6 +195,10 @@ impl Stores {
                 let owner_key = Key::new(&key.namespace, &owner.name);
                 match kind {
                     Kind::Job => is_a(owner, Kind::AnalysisRun).then_some(Kick::Run(owner_key)),
+                    Kind::Pod => {
+                        let run = self.jobs.get(&owner_key)?.owner.as_ref();
+                        Some(Kick::Run(Key::new(&key.namespace, &run?.name)))
+                    }
                     _ => is_a(owner, Kind::Rollout).then_some(Kick::Rollout(owner_key)),
                 }
             })
@@ -203,7 +208,7 @@ impl Stores {
             Kind::AnalysisRun => kicks.push(Kick::Run(key.clone())),
             Kind::ReplicaSet if self.orphans.contains(key) => kicks.extend(self.adopters(key)),
             Kind::Experiment => kicks.push(Kick::Experiment(key.clone())),
-            Kind::ReplicaSet | Kind::Job => {}
+            Kind::ReplicaSet | Kind::Job | Kind::Pod => {}
             Kind::Service => kicks.extend(self.askers_of(&Question::Service(key.clone()))),
             Kind::HttpRoute => kicks.extend(self.askers_of(&Question::HttpRoute(key.clone()))),
             Kind::AnalysisTemplate | Kind::ClusterAnalysisTemplate => {
@@ -308,7 +313,18 @@ impl Stores {
         let children = self.children.get(run_uid).into_iter().flatten();
         let jobs = children.filter(|(kind, _)| *kind == Kind::Job);
         let found = jobs.filter_map(|(_, key)| self.jobs.get(key)?.object.as_ref().ok());
-        Some(found.map(|job| (**job).clone()).collect())
+        let with_pods = |job: &Arc<Job>| Job {
+            stuck: self.stuck(&job.metadata.uid),
+            ..Job::clone(job)
+        };
+        Some(found.map(with_pods).collect())
+    }
+
+    /// Why a pod of the Job cannot start.
+    fn stuck(&self, job_uid: &str) -> Option<String> {
+        let pods = self.children.get(job_uid).into_iter().flatten();
+        let read = |(_, key): &(Kind, Key)| self.job_pods.get(key)?.object.as_ref().ok()?.stuck.clone();
+        pods.filter(|(kind, _)| *kind == Kind::Pod).find_map(read)
     }
 
     pub fn answer(&self, question: &Question) -> Answer {
@@ -356,6 +372,7 @@ impl Stores {
             Kind::Service => of(&self.services),
             Kind::HttpRoute => of(&self.routes),
             Kind::Job => of(&self.jobs),
+            Kind::Pod => of(&self.job_pods),
             Kind::Experiment => of(&self.experiments),
         }
     }
@@ -374,6 +391,7 @@ impl Stores {
             Kind::Service => of(&self.services, key),
             Kind::HttpRoute => of(&self.routes, key),
             Kind::Job => of(&self.jobs, key),
+            Kind::Pod => of(&self.job_pods, key),
             Kind::Experiment => of(&self.experiments, key),
         }
     }
@@ -453,6 +471,7 @@ stored!(Experiment, experiments);
 stored!(Service, services);
 stored!(Value, routes);
 stored!(Job, jobs);
+stored!(JobPod, job_pods);
 
 impl Stored for AnalysisTemplate {
     fn store(stores: &Stores, kind: Kind) -> &Store<Self> {

@@ -13,7 +13,7 @@ use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::stores::Stored;
 use crate::plan::ReplicaSet;
-use crate::plan::analysis::Job;
+use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
 use futures::{StreamExt, pin_mut};
@@ -79,6 +79,7 @@ impl Watches {
             self.follow::<Experiment>(Kind::Experiment),
             self.follow::<Service>(Kind::Service),
             self.follow::<Job>(Kind::Job),
+            self.follow::<JobPod>(Kind::Pod),
             self.follow_routes(),
         );
     }
@@ -285,7 +286,7 @@ impl Watches {
             .timeout(limits::WATCH_SECONDS);
         match kind {
             Kind::ReplicaSet => config.labels(label::POD_HASH),
-            Kind::Job => config.labels(label::RUN_UID),
+            Kind::Job | Kind::Pod => config.labels(label::RUN_UID),
             Kind::Service | Kind::HttpRoute => config,
             _ => config.labels(&instance_selector(&self.instance_id)),
         }

@@ -6,6 +6,7 @@ mod election;
 mod events;
 mod experiments;
 mod fake;
+mod job_caches;
 mod passes;
 mod probes;
 mod rescue;

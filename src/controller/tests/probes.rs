@@ -324,3 +324,30 @@ async fn a_web_metric_is_asked_once_with_its_method_headers_and_body() {
         ["POST hunter22 application/json {\"v\":\"hunter22\"}"]
     );
 }
+
+#[tokio::test]
+async fn a_job_is_created_once_and_found_again_when_it_exists() {
+    let job = json!({"spec": {"template": {"spec": {"containers": []}}}});
+    let probe = Probe {
+        spec: json!({"name": "smoke", "provider": {"job": job}}),
+        attempt: 3,
+        ..probe("smoke", "")
+    };
+    for (code, reason) in [(201, "Created"), (409, "AlreadyExists"), (422, "Invalid")] {
+        let api = FakeApi::new(move |asked| match code {
+            201 => Reply::Answer((201, None, super::fake::stamped(&asked.body, 5))),
+            _ => status(code, reason, "spec.template: no"),
+        });
+        let bench = bench(&api);
+        bench.prober.start(&run("r1"), probe.clone());
+        let finished = bench.finished(&run("r1")).await;
+        assert_eq!(api.asked()[0].line, "POST /apis/batch/v1/namespaces/shop/jobs");
+        match finished.reading {
+            Ok(reading) => {
+                assert!(reading.begun && code != 422);
+                assert_eq!(reading.metadata["job-name"], "r1.smoke.3");
+            }
+            Err(why) => assert!(code == 422 && why.contains("spec.template: no"), "{why}"),
+        }
+    }
+}

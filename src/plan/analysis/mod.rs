@@ -43,7 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use args::{fill_secrets, shown};
 pub use build::{Name, Purpose, RunWanted, base_name, build_run, name_for, run_spec};
 pub use history::{History, runs_to_delete};
-pub use jobs::{Job, is_begun, job_of};
+pub use jobs::{Job, JobPod, is_begun, job_of};
 pub use reference::validate_templates;
 pub use templates::templates_needed;
 

@@ -25,6 +25,41 @@ pub struct Job {
     pub metadata: Meta,
     /// Absent while it runs.
     pub end: Option<End>,
+    /// Why one of its pods cannot start.
+    pub stuck: Option<String>,
+}
+
+/// The part of a Job's pod that decisions read.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct JobPod {
+    pub stuck: Option<String>,
+}
+
+impl JobPod {
+    /// Why the pod cannot start: an image that cannot be had. A Job would wait for it for ever.
+    pub fn stuck_in(pod: &Value) -> Option<String> {
+        const REASONS: [&str; 3] = ["ErrImagePull", "ImagePullBackOff", "InvalidImageName"];
+        let lists = ["/status/initContainerStatuses", "/status/containerStatuses"];
+        let containers = lists.iter().filter_map(|list| pod.pointer(list)?.as_array());
+        let stuck = |container: &Value| {
+            let waiting = &container["state"]["waiting"];
+            let reason = waiting["reason"]
+                .as_str()
+                .filter(|reason| REASONS.contains(reason))?;
+            let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+            let (pod, name) = (text(&pod["metadata"]["name"]), text(&container["name"]));
+            let said = text(&waiting["message"]);
+            let said = if said.is_empty() {
+                said
+            } else {
+                format!(": {said}")
+            };
+            Some(format!(
+                "pod \"{pod}\" waits for the image of container \"{name}\": {reason}{said}"
+            ))
+        };
+        containers.flatten().find_map(stuck)
+    }
 }
 
 /// How a Job ended.
@@ -138,7 +173,9 @@ fn outcome(seen: &RunObserved, open: &Measurement, now: Time) -> Option<(&'stati
         .as_ref()?
         .iter()
         .find(|job| job.metadata.name == *name)?;
-    let end = job.end.as_ref()?;
+    let Some(end) = &job.end else {
+        return job.stuck.clone().map(|why| ("Inconclusive", why));
+    };
     Some((
         if end.good { "Successful" } else { "Failed" },
         end.message.clone(),

@@ -133,6 +133,34 @@ fn a_job_is_a_success_if_it_completes_and_a_failure_if_it_fails() {
 }
 
 #[test]
+fn a_job_whose_image_cannot_be_had_is_inconclusive_and_goes_with_the_run() {
+    let status = |reason: &str| {
+        let waiting = json!({"reason": reason, "message": "not found"});
+        json!({"metadata": {"name": "p"}, "status": {"containerStatuses": [{"name": "c", "state": {"waiting": waiting}}]}})
+    };
+    assert_eq!(JobPod::stuck_in(&status("ContainerCreating")), None);
+    let why = JobPod::stuck_in(&status("ErrImagePull"));
+    assert_eq!(
+        why.as_deref(),
+        Some("pod \"p\" waits for the image of container \"c\": ErrImagePull: not found")
+    );
+    let mut story = under_way();
+    story.0.jobs = Some(vec![Job {
+        stuck: why.clone(),
+        ..job("u.smoke.1", None)
+    }]);
+    let planned = story.plan(3);
+    assert_eq!(
+        (story.phase(), Some(&story.last().message)),
+        ("Inconclusive", why.as_ref())
+    );
+    assert_eq!(
+        (planned.plan.actions[0].verb, planned.plan.actions[0].kind),
+        (Verb::Delete, Kind::Job)
+    );
+}
+
+#[test]
 fn a_job_that_was_begun_twice_is_one_measurement() {
     let mut story = under_way();
     story.0.finished = vec![begun("smoke", "u.smoke.1")];
