@@ -25,4 +25,5 @@ mod judged;
 mod lives;
 mod refused_route;
 mod tidy;
+mod web_answers;
 mod world;
