@@ -48,17 +48,23 @@ impl Default for Provider {
     }
 }
 
+/// The API server, for measurements.
+pub struct Api {
+    /// Reads Secrets.
+    pub client: Client,
+    /// Creates Jobs.
+    pub actor: Actor,
+}
+
 /// Starts measurements and keeps what they found.
 pub struct Prober {
     provider: Provider,
-    client: Client,
+    api: Api,
     http: Http,
     clock: Clock,
     defaults: Defaults,
     metrics: Arc<Metrics>,
     tasks: Tasks,
-    /// Creates Jobs.
-    actor: Actor,
     permits: Arc<Semaphore>,
     hosts: Mutex<BTreeMap<String, Arc<Semaphore>>>,
     runs: Mutex<BTreeMap<Key, Run>>,
@@ -87,23 +93,21 @@ pub struct Measured {
 impl Prober {
     pub fn new(
         provider: Provider,
-        client: Client,
+        api: Api,
         http: Http,
         clock: Clock,
         defaults: Defaults,
         metrics: Arc<Metrics>,
-        actor: Actor,
         kick: impl Fn(Key) + Send + Sync + 'static,
     ) -> Self {
         Self {
             provider,
-            client,
+            api,
             http,
             clock,
             defaults,
             metrics,
             tasks: Tasks::default(),
-            actor,
             permits: Arc::new(Semaphore::new(limits::PROBES_IN_FLIGHT_MAX)),
             hosts: Mutex::default(),
             runs: Mutex::default(),
@@ -269,7 +273,13 @@ impl Prober {
         let create = measure::job::create(run, run_uid, &probe.metric, spec, probe.attempt);
         let mut failure = String::new();
         for _ in 0..JOB_ATTEMPTS_MAX {
-            match self.actor.carry_out(std::slice::from_ref(&create)).await.failure {
+            match self
+                .api
+                .actor
+                .carry_out(std::slice::from_ref(&create))
+                .await
+                .failure
+            {
                 None | Some(Error::AlreadyExists(_)) => return Ok(measure::job::begun(&create.key)),
                 Some(error) if error.unsure() => failure = error.to_string(),
                 Some(error) => return Err(error.to_string()),
@@ -315,7 +325,9 @@ impl Prober {
                         secret.name, secret.namespace
                     )
                 };
-                let data = secrets::read(&self.client, &secret).await?.ok_or_else(missing)?;
+                let data = secrets::read(&self.api.client, &secret)
+                    .await?
+                    .ok_or_else(missing)?;
                 cache.insert(reference.name.clone(), data);
             }
             let value = cache

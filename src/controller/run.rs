@@ -14,7 +14,7 @@ use crate::controller::lease::{Elector, Leadership, identity, lease_name};
 use crate::controller::metrics::Metrics;
 use crate::controller::options::Options;
 use crate::controller::pass::{Memory, Shell, pass};
-use crate::controller::probe::Prober;
+use crate::controller::probe::{self, Prober};
 use crate::controller::queue::{Queue, dispatch};
 use crate::controller::tasks::Tasks;
 use crate::controller::watch::Watches;
@@ -188,12 +188,14 @@ impl Parts {
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
             provider,
-            client.clone(),
+            probe::Api {
+                client: client.clone(),
+                actor: actor.clone(),
+            },
             http,
             clock.clone(),
             Defaults { prometheus_address },
             Arc::clone(&metrics),
-            actor.clone(),
             kick_run,
         )
         .in_tasks(tasks.clone());

@@ -43,7 +43,10 @@ fn check(run: &Value) -> usize {
     let mut compared = 0;
     for result in run["status"]["metricResults"].as_array().unwrap() {
         let metrics = run["spec"]["metrics"].as_array().unwrap();
-        let metric = metrics.iter().find(|metric| metric["name"] == result["name"]).unwrap();
+        let metric = metrics
+            .iter()
+            .find(|metric| metric["name"] == result["name"])
+            .unwrap();
         let mut text = metric.to_string();
         for arg in run["spec"]["args"].as_array().into_iter().flatten() {
             let tag = format!("{{{{args.{}}}}}", arg["name"].as_str().unwrap());

@@ -22,7 +22,7 @@ async fn a_job_and_its_pods_concern_the_run() {
     let run = Kick::Run(Key::new("shop", "r"));
     let by_run = ("argoproj.io/v1alpha1", "AnalysisRun", "r", "uid-r");
     let job = Seen::<Job>::from_json(owned("j", by_run, json!({})));
-    assert_eq!(caches.change(Kind::Job, job), [run.clone()]);
+    assert_eq!(caches.change(Kind::Job, job), std::slice::from_ref(&run));
     let waiting =
         json!({"containerStatuses": [{"name": "c", "state": {"waiting": {"reason": "ErrImagePull"}}}]});
     let pod = Seen::<JobPod>::from_json(owned("p", ("batch/v1", "Job", "j", "uid-j"), waiting));

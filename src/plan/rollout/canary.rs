@@ -22,7 +22,9 @@ pub fn pass(draft: &mut Draft) {
     if pause::update_conditions(draft) {
         return;
     }
-    if revision::resized(draft) {
+    // While somebody holds the sizes, a new number of replicas may last: it must not keep an abort from being carried out.
+    let ends = replicas::halted(draft) && (draft.rollout.status.abort || analysis::failed(draft));
+    if revision::resized(draft) && !ends {
         return resize(draft);
     }
     if new_template_or_steps(draft) {

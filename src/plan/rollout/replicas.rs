@@ -11,9 +11,14 @@ use serde_json::{Value, json};
 /// Seconds that a version no longer needed keeps its pods when traffic is routed, unless the manifest says otherwise.
 const DELAY_SECONDS_DEFAULT: i32 = 30;
 
+/// Whether sizes stay as they are: somebody paused the Rollout, or an inconclusive analysis waits for a person.
+pub fn halted(draft: &Draft) -> bool {
+    draft.rollout.spec.paused || intent::inconclusive(&draft.rollout.status)
+}
+
 /// Resizes one version, stable before new before others; returns whether a size changed.
 pub fn reconcile(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
-    if draft.rollout.spec.paused || intent::inconclusive(&draft.rollout.status) {
+    if halted(draft) {
         return false;
     }
     drop_deadlines(draft);
