@@ -56,6 +56,15 @@ pub struct Api {
     pub actor: Actor,
 }
 
+impl Api {
+    pub fn new(client: &Client, actor: &Actor) -> Self {
+        Self {
+            client: client.clone(),
+            actor: actor.clone(),
+        }
+    }
+}
+
 /// Starts measurements and keeps what they found.
 pub struct Prober {
     provider: Provider,

@@ -188,10 +188,7 @@ impl Parts {
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
             provider,
-            probe::Api {
-                client: client.clone(),
-                actor: actor.clone(),
-            },
+            probe::Api::new(&client, &actor),
             http,
             clock.clone(),
             Defaults { prometheus_address },
