@@ -23,6 +23,7 @@ pub struct Draft<'a> {
     pub canary: &'a CanaryStrategy,
     /// With the status as this plan has it so far.
     pub rollout: Rollout,
+    /// Without those that the selector does not match any more.
     pub sets: Vec<ReplicaSet>,
     pub runs: Vec<AnalysisRun>,
     /// Answers with this plan's own changes to Services and routes.
@@ -82,6 +83,7 @@ fn of_the_present(rollout: &Rollout, now: DateTime<Utc>) -> Rollout {
 impl<'a> Draft<'a> {
     pub fn new(seen: &'a Observed, canary: &'a CanaryStrategy, now: DateTime<Utc>) -> Self {
         let mut sets = seen.replica_sets.clone();
+        sets.retain(|set| !super::revision::is_stranger(&seen.rollout, set));
         sets.sort_by(|a, b| {
             let age = |set: &ReplicaSet| (set.metadata.creation_timestamp, set.metadata.name.clone());
             age(a).cmp(&age(b))
