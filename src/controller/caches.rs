@@ -116,6 +116,11 @@ impl Caches {
         self.missing.subscribe()
     }
 
+    /// Whether a kind was listed to the end.
+    pub fn is_read(&self, kind: Kind) -> bool {
+        self.read().sync.get(&kind) == Some(&Sync::Synced)
+    }
+
     pub fn set_sync(&self, kind: Kind, sync: Sync) -> Vec<Kick> {
         let mut stores = self.write();
         let before = stores.sync.insert(kind, sync.clone());

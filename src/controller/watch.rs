@@ -221,6 +221,10 @@ impl Watches {
 
     /// Whether the cache of `kind` is, and stays, behind what the API server lists. Asks for metadata only.
     async fn missed_something<T: Stored>(&self, kind: Kind) -> bool {
+        if !self.caches.is_read(kind) {
+            // Its list was asked for and never came.
+            return true;
+        }
         let before = self.caches.versions(kind);
         let limit = Duration::from_secs(limits::WRITE_TIMEOUT_SECONDS);
         let Ok(Some(listed)) = timeout(limit, self.listed::<T>(kind)).await else {

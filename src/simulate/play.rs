@@ -42,6 +42,8 @@ pub struct Staging {
     pub measures: Measures,
     /// Faults beside those of the story.
     pub faults: Vec<Box<dyn super::fault::Fault>>,
+    /// How long the world goes on after the end, so that what waits for its time is over, too.
+    pub rest: Duration,
 }
 
 impl Staging {
@@ -53,6 +55,7 @@ impl Staging {
             core: Core::default(),
             measures: Measures::default(),
             faults: Vec::new(),
+            rest: Duration::ZERO,
         }
     }
 }
@@ -108,8 +111,9 @@ pub fn play(story: &Story, staging: Staging) -> Played {
             }
         }
         if unmet.is_empty() {
-            unmet = stage.ending(&story.ends).await;
+            unmet = stage.ending(&story.ends, disturbed).await;
         }
+        world.wait(staging.rest).await;
         let broken = stage.last_words(story);
         let mut outcome = world.end();
         outcome.broken.extend(broken);

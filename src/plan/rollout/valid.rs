@@ -48,7 +48,9 @@ pub fn grace_until(draft: &Draft) -> Option<DateTime<Utc>> {
     let created = draft.rollout.metadata.creation_timestamp?.get();
     let until = created + TimeDelta::seconds(limits::REFERENCES_GRACE_SECONDS);
     let unseen = draft.rollout.status.observed_generation.is_empty();
-    (unseen && draft.now < until).then_some(until)
+    // By a clock that is behind it would be young for as long as the clock is behind.
+    let apart = TimeDelta::seconds(limits::CLOCKS_APART_SECONDS_MAX);
+    (unseen && draft.now < until && created <= draft.now + apart).then_some(until)
 }
 
 fn service(draft: &Draft, field: &str, name: &str) -> Vec<Problem> {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
 
 /// So many doubts in a row are no accident.
-const TIMES_MAX: usize = 3;
+const TIMES_MAX: usize = 5;
 
 /// See the module's description.
 #[derive(Default)]
