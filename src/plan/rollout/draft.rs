@@ -5,7 +5,7 @@
 
 use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
-use crate::api::strategy::CanaryStrategy;
+use crate::api::strategy::{BlueGreenStrategy, CanaryStrategy};
 use crate::base::gotime::Time;
 use crate::base::json;
 use crate::base::limits;
@@ -14,12 +14,18 @@ use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use std::sync::LazyLock;
+
+/// What a Rollout without a canary strategy has of one: no steps, no router, no Services.
+static NO_CANARY: LazyLock<CanaryStrategy> = LazyLock::new(CanaryStrategy::default);
 
 /// See the module's description.
 pub struct Draft<'a> {
     pub seen: &'a Observed,
     pub now: DateTime<Utc>,
+    /// Empty for a blue-green Rollout.
     pub canary: &'a CanaryStrategy,
+    pub blue_green: Option<&'a BlueGreenStrategy>,
     /// With the status as this plan has it so far.
     pub rollout: Rollout,
     pub sets: Vec<ReplicaSet>,
@@ -77,7 +83,8 @@ fn of_the_present(rollout: &Rollout, now: DateTime<Utc>) -> Rollout {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(seen: &'a Observed, canary: &'a CanaryStrategy, now: DateTime<Utc>) -> Self {
+    pub fn new(seen: &'a Observed, now: DateTime<Utc>) -> Self {
+        let strategy = &seen.rollout.spec.strategy;
         let mut sets = seen.replica_sets.clone();
         sets.sort_by(|a, b| {
             let age = |set: &ReplicaSet| (set.metadata.creation_timestamp, set.metadata.name.clone());
@@ -86,7 +93,8 @@ impl<'a> Draft<'a> {
         Self {
             seen,
             now,
-            canary,
+            canary: strategy.canary.as_ref().unwrap_or(&NO_CANARY),
+            blue_green: strategy.blue_green.as_ref().filter(|_| strategy.canary.is_none()),
             rollout: of_the_present(&seen.rollout, now),
             sets,
             runs: seen.analysis_runs.clone(),

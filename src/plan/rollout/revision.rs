@@ -67,9 +67,9 @@ pub fn recover_stable(draft: &mut Draft) {
 }
 
 fn stable_by_service(draft: &Draft) -> Option<String> {
-    let service = draft
-        .answers
-        .service(&draft.sibling(&draft.canary.stable_service))?;
+    let stable_service = &draft.canary.stable_service;
+    let name = draft.blue_green.map_or(stable_service, |strategy| &strategy.active_service);
+    let service = draft.answers.service(&draft.sibling(name))?;
     let hash = service.selector.get(label::POD_HASH)?;
     let uid = &draft.rollout.metadata.uid;
     let known = |set: &ReplicaSet| set.metadata.controlled_by(uid) && set.hash() == hash && set.available > 0;
