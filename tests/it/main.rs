@@ -9,6 +9,8 @@
     reason = "a test tool ends by panicking, with the cause"
 )]
 
+mod blue_green;
+mod blue_green_crash;
 mod canary;
 mod cli;
 mod cli_actions;

@@ -35,14 +35,17 @@ pub fn serves(draft: &Draft, hash: &str) -> bool {
     !hash.is_empty() && selected(&draft.seen.answers, draft, active) == hash
 }
 
-/// Whether an old version is still of use: by the status, or because a Service, as it was seen, leads to it.
+/// Whether a Service, as it was seen, leads to this version: it keeps its pods until it is seen that none does any more.
+pub fn led_to(draft: &Draft, hash: &str) -> bool {
+    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.as_deref());
+    serves(draft, hash) || selected(&draft.seen.answers, draft, preview) == hash
+}
+
+/// Whether an old version is still of use: by the status, or because a Service leads to it after this plan.
 pub fn in_use(draft: &Draft, hash: &str) -> bool {
     let status = &draft.rollout.status;
-    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.as_deref());
-    status.stable_rs == hash
-        || status.current_pod_hash == hash
-        || serves(draft, hash)
-        || selected(&draft.seen.answers, draft, preview) == hash
+    let named = [&status.stable_rs, &status.current_pod_hash];
+    named.into_iter().any(|name| name == hash) || active_hash(draft) == hash || preview_hash(draft) == hash
 }
 
 fn active_set<'d>(draft: &'d Draft) -> Option<&'d ReplicaSet> {

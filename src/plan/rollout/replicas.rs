@@ -295,6 +295,7 @@ fn size_switched(draft: &mut Draft) -> bool {
         let size = set.replicas_desired.to_string();
         let was_whole = set.metadata.annotation(annotation::DESIRED_REPLICAS) == Some(&size);
         scaled |= match delayed_size(draft, index, &mut kept) {
+            0 if cutover::led_to(draft, draft.sets[index].hash()) => false,
             0 => resize_old(draft, index, 0),
             _ if was_whole => resize(draft, index, draft.replicas()),
             _ => false,

@@ -126,7 +126,13 @@ pub fn lead(draft: &mut Draft, name: &str, to: Option<usize>) {
             .insert(annotation::MANAGED_BY.into(), owner);
     }
     service.selector.insert(label::POD_HASH.into(), hash.clone());
-    let write = draft.move_traffic(Kind::Service, key.clone(), guard(&service.metadata), patch);
+    let guard = guard(&service.metadata);
+    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.as_deref());
+    let write = if preview == Some(name) {
+        draft.patch(Kind::Service, key.clone(), guard, patch)
+    } else {
+        draft.move_traffic(Kind::Service, key.clone(), guard, patch)
+    };
     if from != hash {
         let message = format!("Switched selector for service '{name}' from '{from}' to '{hash}'");
         draft.tell(write, Note::normal(reason::SWITCH_SERVICE, message));

@@ -32,6 +32,10 @@ pub struct Spec {
     pub canary_service: String,
     /// Blue-green's Service for production traffic.
     pub active_service: String,
+    /// Leads testers to a version; carries nobody's traffic.
+    pub preview_service: String,
+    /// A blue-green pause that ends by itself.
+    pub switches_by_itself: bool,
     pub steps: Vec<Step>,
     /// Pods allowed above `replicas`, and pods that may be missing.
     pub surge: i64,
@@ -166,9 +170,15 @@ impl Rollout {
 }
 
 impl Spec {
-    /// Whether a Service carries traffic for this Rollout.
+    /// Whether this Rollout says where a Service leads.
     pub fn names(&self, service: &str) -> bool {
-        [&self.stable_service, &self.canary_service, &self.active_service].contains(&&service.to_owned())
+        let own = [
+            &self.stable_service,
+            &self.canary_service,
+            &self.active_service,
+            &self.preview_service,
+        ];
+        own.into_iter().any(|name| name == service)
     }
 
     fn read(id: &Id, spec: &Value) -> Self {
@@ -191,6 +201,8 @@ impl Spec {
             stable_service: owned(canary, "stableService"),
             canary_service: owned(canary, "canaryService"),
             active_service: owned(&strategy["blueGreen"], "activeService"),
+            preview_service: owned(&strategy["blueGreen"], "previewService"),
+            switches_by_itself: number(&strategy["blueGreen"], "autoPromotionSeconds") > 0,
             steps,
             surge,
             unavailable,
