@@ -37,7 +37,12 @@ fn world(strategy: Value) -> World {
     world.put(Kind::Rollout, manifest(&strategy));
     world.laws.push(users_reach_pods);
     run_for(&mut world, 5);
-    assert_eq!(world.rollout().status.phase, "Healthy", "{:#?}", world.rollout().status);
+    assert_eq!(
+        world.rollout().status.phase,
+        "Healthy",
+        "{:#?}",
+        world.rollout().status
+    );
     world
 }
 
@@ -46,25 +51,36 @@ pub fn users_reach_pods(world: &World) {
     let hash = led_to(world, "active");
     let ready = |set: &serin::plan::ReplicaSet| set.hash() == hash && set.available > 0;
     let lives = hash.is_empty() || world.rollout().spec.replicas == Some(0);
-    assert!(lives || world.replica_sets().iter().any(ready), "active leads to {hash}, which has no pod");
+    assert!(
+        lives || world.replica_sets().iter().any(ready),
+        "active leads to {hash}, which has no pod"
+    );
 }
 
 fn led_to(world: &World, service: &str) -> String {
     let Some(service) = world.objects.get(&(Kind::Service, service.to_owned())) else {
         return String::new();
     };
-    service["spec"]["selector"][HASH].as_str().unwrap_or_default().to_owned()
+    service["spec"]["selector"][HASH]
+        .as_str()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// The image tag of the version that a Service leads to.
 fn led_to_tag(world: &World, service: &str) -> &'static str {
     let hash = Some(led_to(world, service));
-    ["v1", "v2", "v3", "bad"].into_iter().find(|tag| world.hash_of(tag) == hash).unwrap_or("none")
+    ["v1", "v2", "v3", "bad"]
+        .into_iter()
+        .find(|tag| world.hash_of(tag) == hash)
+        .unwrap_or("none")
 }
 
 fn run_for(world: &mut World, seconds: i64) {
     let until = world.now + TimeDelta::seconds(seconds);
-    world.run(TimeDelta::seconds(seconds), TimeDelta::hours(3), |world| world.now >= until);
+    world.run(TimeDelta::seconds(seconds), TimeDelta::hours(3), |world| {
+        world.now >= until
+    });
 }
 
 fn change(world: &mut World, patch: &Value) {
@@ -88,13 +104,21 @@ fn status(world: &World) -> RolloutStatus {
 fn size(world: &World, tag: &str) -> i32 {
     let hash = world.hash_of(tag).unwrap();
     let sets = world.replica_sets();
-    sets.iter().find(|set| set.hash() == hash).unwrap().replicas_desired
+    sets.iter()
+        .find(|set| set.hash() == hash)
+        .unwrap()
+        .replicas_desired
 }
 
 /// The newest run before (`pre`) or after (`post`) the switch.
 fn run_named(world: &World, part: &str) -> Option<String> {
-    let names = world.objects.keys().filter(|(kind, _)| *kind == Kind::AnalysisRun);
-    names.map(|(_, name)| name.clone()).rfind(|name| name.contains(&format!("-{part}")))
+    let names = world
+        .objects
+        .keys()
+        .filter(|(kind, _)| *kind == Kind::AnalysisRun);
+    names
+        .map(|(_, name)| name.clone())
+        .rfind(|name| name.contains(&format!("-{part}")))
 }
 
 fn end_run(world: &mut World, part: &str, phase: &str) {
@@ -125,12 +149,21 @@ fn the_active_service_is_switched_only_when_all_pods_of_the_new_version_are_avai
     });
     release(&mut world, "bad");
     run_for(&mut world, 60);
-    assert_eq!((led_to_tag(&world, "active"), led_to_tag(&world, "preview")), ("v1", "bad"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), led_to_tag(&world, "preview")),
+        ("v1", "bad")
+    );
     release(&mut world, "v2");
-    assert_eq!((led_to_tag(&world, "active"), led_to_tag(&world, "preview")), ("v2", "v2"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), led_to_tag(&world, "preview")),
+        ("v2", "v2")
+    );
     assert_eq!(status(&world).phase, "Healthy");
     run_for(&mut world, 60);
-    assert_eq!((size(&world, "v1"), size(&world, "bad"), size(&world, "v2")), (0, 0, 3));
+    assert_eq!(
+        (size(&world, "v1"), size(&world, "bad"), size(&world, "v2")),
+        (0, 0, 3)
+    );
     at_rest(&mut world);
 }
 
@@ -139,13 +172,30 @@ fn without_auto_promotion_the_switch_waits_for_a_person() {
     let mut world = world(json!({"autoPromotionEnabled": false}));
     release(&mut world, "v2");
     run_for(&mut world, 3_600);
-    assert_eq!((status(&world).phase.as_str(), status(&world).message.as_str()), ("Paused", "BlueGreenPause"));
-    assert_eq!((led_to_tag(&world, "active"), led_to_tag(&world, "preview")), ("v1", "v2"));
-    assert!(world.announced.iter().any(|told| matches!(told.moment, Moment::Paused(_))));
+    assert_eq!(
+        (status(&world).phase.as_str(), status(&world).message.as_str()),
+        ("Paused", "BlueGreenPause")
+    );
+    assert_eq!(
+        (led_to_tag(&world, "active"), led_to_tag(&world, "preview")),
+        ("v1", "v2")
+    );
+    assert!(
+        world
+            .announced
+            .iter()
+            .any(|told| matches!(told.moment, Moment::Paused(_)))
+    );
     promote(&mut world);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
     let last = world.announced.last().unwrap();
-    assert_eq!((&last.moment, last.weight, last.step), (&Moment::Promoted("Completed blue-green update".into()), 100, None));
+    assert_eq!(
+        (&last.moment, last.weight, last.step),
+        (&Moment::Promoted("Completed blue-green update".into()), 100, None)
+    );
 }
 
 #[test]
@@ -153,12 +203,21 @@ fn auto_promotion_seconds_pause_before_the_switch_and_a_person_may_end_them_earl
     let mut world = world(json!({"autoPromotionSeconds": 60}));
     release(&mut world, "v2");
     run_for(&mut world, 50);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v1", "Paused"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v1", "Paused")
+    );
     run_for(&mut world, 10);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
     release(&mut world, "v3");
     promote(&mut world);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v3", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v3", "Healthy")
+    );
 }
 
 #[test]
@@ -166,13 +225,31 @@ fn a_promotion_holds_although_pods_are_missing_at_that_moment() {
     let mut world = world(json!({"autoPromotionEnabled": false}));
     release(&mut world, "v2");
     let set = format!("web-{}", world.hash_of("v2").unwrap());
-    world.patch(Kind::ReplicaSet, &set, &json!({"status": {"availableReplicas": 2}}), false);
-    world.patch(Kind::Rollout, "web", &json!({"status": {"pauseConditions": null}}), true);
+    world.patch(
+        Kind::ReplicaSet,
+        &set,
+        &json!({"status": {"availableReplicas": 2}}),
+        false,
+    );
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"status": {"pauseConditions": null}}),
+        true,
+    );
     run_for(&mut world, 5);
     assert_eq!(led_to_tag(&world, "active"), "v1");
-    world.patch(Kind::ReplicaSet, &set, &json!({"status": {"availableReplicas": 3}}), false);
+    world.patch(
+        Kind::ReplicaSet,
+        &set,
+        &json!({"status": {"availableReplicas": 3}}),
+        false,
+    );
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
     assert!(!status(&world).controller_pause);
 }
 
@@ -182,11 +259,19 @@ fn a_small_preview_grows_to_the_whole_once_the_switch_is_decided() {
     assert_eq!(size(&world, "v1"), 3, "a first release has no preview");
     release(&mut world, "v2");
     assert_eq!((size(&world, "v2"), status(&world).phase.as_str()), (1, "Paused"));
-    world.patch(Kind::Rollout, "web", &json!({"status": {"pauseConditions": null}}), true);
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"status": {"pauseConditions": null}}),
+        true,
+    );
     world.pass_until(TimeDelta::seconds(5), |world| size(world, "v2") == 3);
     assert_eq!(led_to_tag(&world, "active"), "v1");
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
     assert!(!status(&world).blue_green.scale_up_preview_check_point);
     run_for(&mut world, 60);
     at_rest(&mut world);
@@ -201,7 +286,10 @@ fn the_analysis_before_the_switch_holds_it_and_a_failed_one_leaves_the_active_se
     assert_eq!(led_to_tag(&world, "active"), "v1");
     let name = format!("web-{}-2-pre", world.hash_of("v2").unwrap());
     assert_eq!(run_named(&world, "pre"), Some(name.clone()));
-    assert_eq!(world.get(Kind::AnalysisRun, &name)["metadata"]["labels"]["rollout-type"], "PrePromotion");
+    assert_eq!(
+        world.get(Kind::AnalysisRun, &name)["metadata"]["labels"]["rollout-type"],
+        "PrePromotion"
+    );
     end_run(&mut world, "pre", "Failed");
     let now = status(&world);
     let why = "RolloutAborted: Rollout aborted update to revision 2: Blue/green pre-promotion analysis phase error/failed: so it is";
@@ -220,11 +308,17 @@ fn a_retry_measures_anew_once_the_pods_are_back() {
     run_for(&mut world, 60);
     world.patch(Kind::Rollout, "web", &json!({"status": {"abort": false}}), true);
     world.pass_until(TimeDelta::seconds(5), |world| size(world, "v2") == 3);
-    assert!(run_named(&world, "pre").unwrap().ends_with("-pre"), "no run before there are pods");
+    assert!(
+        run_named(&world, "pre").unwrap().ends_with("-pre"),
+        "no run before there are pods"
+    );
     run_for(&mut world, 5);
     assert!(run_named(&world, "pre").unwrap().ends_with("-pre.1"));
     end_run(&mut world, "pre", "Successful");
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
 }
 
 #[test]
@@ -235,7 +329,10 @@ fn after_no_verdict_a_person_asks_for_another_one_and_not_for_the_switch() {
     assert_eq!(status(&world).message, "InconclusiveAnalysisRun");
     promote(&mut world);
     end_run(&mut world, "pre.1", "Successful");
-    assert_eq!((led_to_tag(&world, "active"), status(&world).message.as_str()), ("v1", "BlueGreenPause"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).message.as_str()),
+        ("v1", "BlueGreenPause")
+    );
     promote(&mut world);
     assert_eq!(led_to_tag(&world, "active"), "v2");
 }
@@ -246,17 +343,39 @@ fn a_failed_analysis_after_the_switch_leads_back_and_the_abort_is_durable_before
     release(&mut world, "v2");
     run_for(&mut world, 300);
     assert_eq!((led_to_tag(&world, "active"), size(&world, "v1")), ("v2", 3));
-    assert_eq!((status(&world).phase.as_str(), status(&world).message.as_str()), ("Progressing", "waiting for analysis to complete"));
+    assert_eq!(
+        (status(&world).phase.as_str(), status(&world).message.as_str()),
+        ("Progressing", "waiting for analysis to complete")
+    );
     let before = world.writes.len();
     end_run(&mut world, "post", "Failed");
     let writes = &world.writes[before..];
-    let abort = writes.iter().position(|write| write.body["status"]["abort"] == true).unwrap();
-    let back = writes.iter().position(|write| write.kind == Kind::Service).unwrap();
-    assert!(writes[abort].verb == Verb::PatchStatus && abort < back, "{writes:#?}");
-    assert_eq!((led_to_tag(&world, "active"), status(&world).stable_rs), ("v1", world.hash_of("v1").unwrap()));
-    assert!(status(&world).message.contains("Blue/green post-promotion analysis phase error/failed: so it is"));
+    let abort = writes
+        .iter()
+        .position(|write| write.body["status"]["abort"] == true)
+        .unwrap();
+    let back = writes
+        .iter()
+        .position(|write| write.kind == Kind::Service)
+        .unwrap();
+    assert!(
+        writes[abort].verb == Verb::PatchStatus && abort < back,
+        "{writes:#?}"
+    );
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).stable_rs),
+        ("v1", world.hash_of("v1").unwrap())
+    );
+    assert!(
+        status(&world)
+            .message
+            .contains("Blue/green post-promotion analysis phase error/failed: so it is")
+    );
     let told = world.announced.last().unwrap();
-    assert!(matches!(told.moment, Moment::Aborted(_)) && told.weight == 100, "{told:?}");
+    assert!(
+        matches!(told.moment, Moment::Aborted(_)) && told.weight == 100,
+        "{told:?}"
+    );
     run_for(&mut world, 30);
     assert_eq!((size(&world, "v1"), size(&world, "v2")), (3, 0));
     at_rest(&mut world);
@@ -267,14 +386,22 @@ fn an_abort_leads_back_although_the_new_version_lost_pods() {
     let mut world = world(json!({"postPromotionAnalysis": analysis()}));
     release(&mut world, "v2");
     let set = format!("web-{}", world.hash_of("v2").unwrap());
-    world.patch(Kind::ReplicaSet, &set, &json!({"status": {"availableReplicas": 1}}), false);
+    world.patch(
+        Kind::ReplicaSet,
+        &set,
+        &json!({"status": {"availableReplicas": 1}}),
+        false,
+    );
     change(&mut world, &json!({"status": {"abort": true}}));
     assert_eq!(led_to_tag(&world, "active"), "v1");
 }
 
 #[test]
 fn an_abort_leads_back_although_the_manifest_is_wrong_or_paused() {
-    for patch in [json!({"spec": {"minReadySeconds": -1}}), json!({"spec": {"paused": true}})] {
+    for patch in [
+        json!({"spec": {"minReadySeconds": -1}}),
+        json!({"spec": {"paused": true}}),
+    ] {
         let mut world = world(json!({"postPromotionAnalysis": analysis()}));
         release(&mut world, "v2");
         assert_eq!(led_to_tag(&world, "active"), "v2");
@@ -304,7 +431,11 @@ fn the_old_version_goes_after_its_delay_or_with_the_verdict_when_it_has_none() {
     check(json!({"scaleDownDelaySeconds": 0}), 0, 0);
     check(json!({"scaleDownDelayRevisionLimit": 0}), 0, 0);
     check(json!({"postPromotionAnalysis": analysis()}), 3, 0);
-    check(json!({"postPromotionAnalysis": analysis(), "scaleDownDelaySeconds": 60}), 3, 3);
+    check(
+        json!({"postPromotionAnalysis": analysis(), "scaleDownDelaySeconds": 60}),
+        3,
+        3,
+    );
 }
 
 #[test]
@@ -318,30 +449,49 @@ fn an_abort_delay_of_zero_keeps_the_preview() {
 
 #[test]
 fn a_version_that_comes_back_while_its_pods_run_is_neither_paused_nor_judged() {
-    let mut world = world(json!({"autoPromotionEnabled": false, "scaleDownDelaySeconds": 60, "prePromotionAnalysis": analysis()}));
+    let mut world = world(
+        json!({"autoPromotionEnabled": false, "scaleDownDelaySeconds": 60, "prePromotionAnalysis": analysis()}),
+    );
     release(&mut world, "v2");
     end_run(&mut world, "pre", "Successful");
     promote(&mut world);
     let runs = run_named(&world, "pre");
     release(&mut world, "v1");
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v1", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v1", "Healthy")
+    );
     assert_eq!(run_named(&world, "pre"), runs);
     run_for(&mut world, 120);
     assert_eq!((size(&world, "v1"), size(&world, "v2")), (3, 0));
     release(&mut world, "v2");
-    assert_eq!((led_to_tag(&world, "active"), size(&world, "v2")), ("v1", 3), "its pods are gone: all over again");
+    assert_eq!(
+        (led_to_tag(&world, "active"), size(&world, "v2")),
+        ("v1", 3),
+        "its pods are gone: all over again"
+    );
     assert!(run_named(&world, "pre") != runs);
 }
 
 #[test]
 fn a_full_promotion_skips_pause_and_analysis_but_waits_for_the_pods() {
-    let mut world = world(json!({"autoPromotionEnabled": false, "previewReplicaCount": 1, "prePromotionAnalysis": analysis()}));
+    let mut world = world(
+        json!({"autoPromotionEnabled": false, "previewReplicaCount": 1, "prePromotionAnalysis": analysis()}),
+    );
     release(&mut world, "v2");
-    world.patch(Kind::Rollout, "web", &json!({"status": {"promoteFull": true}}), true);
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"status": {"promoteFull": true}}),
+        true,
+    );
     world.pass_until(TimeDelta::seconds(5), |world| size(world, "v2") == 3);
     assert_eq!(led_to_tag(&world, "active"), "v1");
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
     let run = run_named(&world, "pre").unwrap();
     assert_eq!(world.get(Kind::AnalysisRun, &run)["spec"]["terminate"], true);
     assert!(!status(&world).promote_full);
@@ -355,7 +505,10 @@ fn an_aborted_update_is_promoted_in_full_when_a_person_insists() {
     release(&mut world, "v2");
     change(&mut world, &json!({"status": {"abort": true}}));
     change(&mut world, &json!({"status": {"promoteFull": true}}));
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
     assert!(!status(&world).abort);
 }
 
@@ -364,10 +517,16 @@ fn a_newer_release_takes_the_preview_over_and_asks_for_its_own_promotion() {
     let mut world = world(json!({"autoPromotionEnabled": false}));
     release(&mut world, "v2");
     release(&mut world, "v3");
-    assert_eq!((led_to_tag(&world, "active"), led_to_tag(&world, "preview")), ("v1", "v3"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), led_to_tag(&world, "preview")),
+        ("v1", "v3")
+    );
     assert_eq!(status(&world).message, "BlueGreenPause");
     run_for(&mut world, 60);
-    assert_eq!((size(&world, "v1"), size(&world, "v2"), size(&world, "v3")), (3, 0, 3));
+    assert_eq!(
+        (size(&world, "v1"), size(&world, "v2"), size(&world, "v3")),
+        (3, 0, 3)
+    );
 }
 
 #[test]
@@ -375,10 +534,20 @@ fn a_held_rollout_grows_its_new_version_but_moves_no_service() {
     let mut world = world(json!({}));
     change(&mut world, &json!({"spec": {"paused": true}}));
     release(&mut world, "v2");
-    assert_eq!((size(&world, "v2"), led_to_tag(&world, "active"), led_to_tag(&world, "preview")), (3, "v1", "v1"));
+    assert_eq!(
+        (
+            size(&world, "v2"),
+            led_to_tag(&world, "active"),
+            led_to_tag(&world, "preview")
+        ),
+        (3, "v1", "v1")
+    );
     at_rest(&mut world);
     change(&mut world, &json!({"spec": {"paused": false}}));
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
 }
 
 #[test]
@@ -386,25 +555,53 @@ fn a_rescale_reaches_both_versions_and_the_switch_waits_for_the_new_size() {
     let mut world = world(json!({"autoPromotionEnabled": false}));
     release(&mut world, "v2");
     world.patch(Kind::Rollout, "web", &json!({"spec": {"replicas": 5}}), false);
-    world.patch(Kind::Rollout, "web", &json!({"status": {"pauseConditions": null}}), true);
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"status": {"pauseConditions": null}}),
+        true,
+    );
     world.pass_until(TimeDelta::seconds(5), |world| size(world, "v2") == 5);
     assert_eq!((size(&world, "v1"), led_to_tag(&world, "active")), (5, "v1"));
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).hpa_replicas), ("v2", Some(5)));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).hpa_replicas),
+        ("v2", Some(5))
+    );
     change(&mut world, &json!({"spec": {"replicas": 2}}));
     run_for(&mut world, 60);
-    assert_eq!((size(&world, "v1"), size(&world, "v2"), status(&world).phase.as_str()), (0, 2, "Healthy"));
+    assert_eq!(
+        (
+            size(&world, "v1"),
+            size(&world, "v2"),
+            status(&world).phase.as_str()
+        ),
+        (0, 2, "Healthy")
+    );
 }
 
 #[test]
 fn a_service_that_is_applied_anew_goes_back_to_the_stable_version() {
     let mut world = world(json!({"autoPromotionEnabled": false}));
     release(&mut world, "v2");
-    world.patch(Kind::Service, "active", &json!({"spec": {"selector": {HASH: null}}}), false);
+    world.patch(
+        Kind::Service,
+        "active",
+        &json!({"spec": {"selector": {HASH: null}}}),
+        false,
+    );
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).message.as_str()), ("v1", "BlueGreenPause"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).message.as_str()),
+        ("v1", "BlueGreenPause")
+    );
     promote(&mut world);
-    world.patch(Kind::Service, "active", &json!({"spec": {"selector": {HASH: null}}}), false);
+    world.patch(
+        Kind::Service,
+        "active",
+        &json!({"spec": {"selector": {HASH: null}}}),
+        false,
+    );
     run_for(&mut world, 5);
     assert_eq!(led_to_tag(&world, "active"), "v2");
 }
@@ -414,17 +611,28 @@ fn a_service_that_is_no_longer_named_selects_by_its_own_labels_again() {
     let mut world = world(json!({}));
     let service = json!({"metadata": {"name": "other"}, "spec": {"selector": {"app": "web"}}});
     world.put(Kind::Service, service);
-    change(&mut world, &json!({"spec": {"strategy": {"blueGreen": {"activeService": "other", "previewService": null}}}}));
+    change(
+        &mut world,
+        &json!({"spec": {"strategy": {"blueGreen": {"activeService": "other", "previewService": null}}}}),
+    );
     for name in ["active", "preview"] {
-        assert_eq!(world.get(Kind::Service, name)["spec"]["selector"], json!({"app": "web"}), "{name}");
+        assert_eq!(
+            world.get(Kind::Service, name)["spec"]["selector"],
+            json!({"app": "web"}),
+            "{name}"
+        );
     }
-    assert_eq!((led_to_tag(&world, "other"), status(&world).phase.as_str()), ("v1", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "other"), status(&world).phase.as_str()),
+        ("v1", "Healthy")
+    );
 }
 
 #[test]
 fn a_canary_that_becomes_blue_green_in_the_middle_is_led_by_stable_until_the_switch() {
     let mut world = world(json!({}));
-    let canary = json!({"strategy": {"blueGreen": null, "canary": {"steps": [{"setWeight": 34}, {"pause": {}}]}}});
+    let canary =
+        json!({"strategy": {"blueGreen": null, "canary": {"steps": [{"setWeight": 34}, {"pause": {}}]}}});
     change(&mut world, &json!({"spec": canary}));
     assert_eq!(led_to(&world, "active"), "");
     release(&mut world, "v2");
@@ -432,23 +640,39 @@ fn a_canary_that_becomes_blue_green_in_the_middle_is_led_by_stable_until_the_swi
     let back = json!({"strategy": {"canary": null, "blueGreen": {"activeService": "active", "autoPromotionEnabled": false}}});
     change(&mut world, &json!({"spec": back}));
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).message.as_str()), ("v1", "BlueGreenPause"));
-    assert_eq!((status(&world).current_step_index, status(&world).current_step_hash.as_str()), (None, ""));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).message.as_str()),
+        ("v1", "BlueGreenPause")
+    );
+    assert_eq!(
+        (
+            status(&world).current_step_index,
+            status(&world).current_step_hash.as_str()
+        ),
+        (None, "")
+    );
     promote(&mut world);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
 }
 
 #[test]
 fn a_change_of_strategy_to_blue_green_lifts_no_abort() {
     let mut world = world(json!({}));
-    let canary = json!({"strategy": {"blueGreen": null, "canary": {"steps": [{"setWeight": 34}, {"pause": {}}]}}});
+    let canary =
+        json!({"strategy": {"blueGreen": null, "canary": {"steps": [{"setWeight": 34}, {"pause": {}}]}}});
     change(&mut world, &json!({"spec": canary}));
     release(&mut world, "v2");
     change(&mut world, &json!({"status": {"abort": true}}));
     let back = json!({"strategy": {"canary": null, "blueGreen": {"activeService": "active"}}});
     change(&mut world, &json!({"spec": back}));
     run_for(&mut world, 60);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v1", "Degraded"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v1", "Degraded")
+    );
 }
 
 #[test]
@@ -458,9 +682,17 @@ fn a_stable_version_that_is_deleted_is_replaced_once_the_new_one_has_its_pods() 
     release(&mut world, "v2");
     let set = format!("web-{}", world.hash_of("v1").unwrap());
     world.objects.remove(&(Kind::ReplicaSet, set));
-    world.patch(Kind::Rollout, "web", &json!({"metadata": {"labels": {"touched": "yes"}}}), false);
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"metadata": {"labels": {"touched": "yes"}}}),
+        false,
+    );
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
     assert_eq!(status(&world).stable_rs, world.hash_of("v2").unwrap());
 }
 
@@ -470,19 +702,32 @@ fn a_lost_status_is_no_first_deployment() {
     release(&mut world, "v2");
     world.patch(Kind::Rollout, "web", &json!({"status": null}), true);
     run_for(&mut world, 5);
-    assert_eq!((led_to_tag(&world, "active"), status(&world).stable_rs), ("v1", world.hash_of("v1").unwrap()));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).stable_rs),
+        ("v1", world.hash_of("v1").unwrap())
+    );
     assert_eq!(status(&world).message, "BlueGreenPause");
 }
 
 #[test]
 fn a_release_that_gets_nowhere_is_aborted_when_its_deadline_passes() {
     let mut world = world(json!({}));
-    change(&mut world, &json!({"spec": {"progressDeadlineSeconds": 30, "progressDeadlineAbort": true}}));
+    change(
+        &mut world,
+        &json!({"spec": {"progressDeadlineSeconds": 30, "progressDeadlineAbort": true}}),
+    );
     release(&mut world, "bad");
     run_for(&mut world, 120);
     let now = status(&world);
-    assert_eq!((now.phase.as_str(), led_to_tag(&world, "active")), ("Degraded", "v1"));
-    let types: Vec<&str> = now.conditions.iter().map(|condition| condition.type_.as_str()).collect();
+    assert_eq!(
+        (now.phase.as_str(), led_to_tag(&world, "active")),
+        ("Degraded", "v1")
+    );
+    let types: Vec<&str> = now
+        .conditions
+        .iter()
+        .map(|condition| condition.type_.as_str())
+        .collect();
     assert_eq!(types, ["Available", "Healthy", "Completed", "Progressing"]);
     assert_eq!(size(&world, "bad"), 0);
 }

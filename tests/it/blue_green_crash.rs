@@ -15,14 +15,18 @@ fn blue_green(strategy: &Value) -> Value {
 
 fn judged() -> Value {
     let analysis = json!({"templates": [{"templateName": "errors"}]});
-    blue_green(&json!({"autoPromotionEnabled": false, "previewReplicaCount": 1, "scaleDownDelaySeconds": 60,
+    blue_green(
+        &json!({"autoPromotionEnabled": false, "previewReplicaCount": 1, "scaleDownDelaySeconds": 60,
         "scaleDownDelayRevisionLimit": 1, "abortScaleDownDelaySeconds": 20, "prePromotionAnalysis": analysis,
-        "postPromotionAnalysis": analysis}))
+        "postPromotionAnalysis": analysis}),
+    )
 }
 
 fn automatic() -> Value {
-    blue_green(&json!({"autoPromotionSeconds": 10, "scaleDownDelaySeconds": 60, "scaleDownDelayRevisionLimit": 1,
-        "abortScaleDownDelaySeconds": 20}))
+    blue_green(
+        &json!({"autoPromotionSeconds": 10, "scaleDownDelaySeconds": 60, "scaleDownDelayRevisionLimit": 1,
+        "abortScaleDownDelaySeconds": 20}),
+    )
 }
 
 fn is_judged(world: &World) -> bool {
@@ -46,7 +50,9 @@ fn judge(world: &mut World, before: bool, phase: &str) {
         } else {
             known.post_promotion_analysis_run_status
         };
-        let run = world.objects.get(&(Kind::AnalysisRun, known.as_ref()?.name.clone()))?;
+        let run = world
+            .objects
+            .get(&(Kind::AnalysisRun, known.as_ref()?.name.clone()))?;
         run["status"]["phase"].is_null().then(|| known.unwrap().name)
     };
     until(world, |world| open(world).is_some());

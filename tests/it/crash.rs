@@ -20,12 +20,7 @@ struct End {
     writes: BTreeMap<String, usize>,
 }
 
-fn live(
-    manifest: &Value,
-    story: Story,
-    crash: Option<(usize, TimeDelta)>,
-    law: Option<Law>,
-) -> (World, End) {
+fn live(manifest: &Value, story: Story, crash: Option<(usize, TimeDelta)>, law: Option<Law>) -> (World, End) {
     let mut world = World::new();
     world.patient = true;
     world.crash = crash;

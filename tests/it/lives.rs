@@ -225,7 +225,11 @@ async fn settle(world: &World) {
     while quiet < Duration::from_secs(1) {
         let part = Duration::from_millis(50);
         world.wait(part).await;
-        quiet = if version() == last { quiet + part } else { Duration::ZERO };
+        quiet = if version() == last {
+            quiet + part
+        } else {
+            Duration::ZERO
+        };
         last = version();
     }
 }

@@ -23,18 +23,30 @@ const GATEWAY: &str = "route through the Gateway API (trafficRouting.gatewayAPI)
 
 const ROWS: &[Row] = &[
     Row {
-        uses: |rollout| blue_green(rollout, "antiAffinity", |strategy| strategy.anti_affinity.is_some()),
+        uses: |rollout| {
+            blue_green(rollout, "antiAffinity", |strategy| {
+                strategy.anti_affinity.is_some()
+            })
+        },
         feature: "injected anti-affinity",
         instead: "write the affinity into spec.template",
     },
     Row {
-        uses: |rollout| blue_green(rollout, "previewMetadata", |strategy| strategy.preview_metadata.is_some()),
+        uses: |rollout| {
+            blue_green(rollout, "previewMetadata", |strategy| {
+                strategy.preview_metadata.is_some()
+            })
+        },
         feature: "metadata that comes and goes with a role",
         instead: "write the labels and annotations into spec.template, and tell versions apart by their \
                   rollouts-pod-template-hash label",
     },
     Row {
-        uses: |rollout| blue_green(rollout, "activeMetadata", |strategy| strategy.active_metadata.is_some()),
+        uses: |rollout| {
+            blue_green(rollout, "activeMetadata", |strategy| {
+                strategy.active_metadata.is_some()
+            })
+        },
         feature: "metadata that comes and goes with a role",
         instead: "write the labels and annotations into spec.template, and tell versions apart by their \
                   rollouts-pod-template-hash label",

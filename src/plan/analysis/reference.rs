@@ -23,12 +23,22 @@ pub fn validate_templates(rollout: &Rollout, answers: &Answers) -> Vec<(String, 
     let mut problems = Vec::new();
     if let Some(blue_green) = &strategy.blue_green {
         let around = [
-            ("prePromotionAnalysis", &blue_green.pre_promotion_analysis, Purpose::PrePromotion),
-            ("postPromotionAnalysis", &blue_green.post_promotion_analysis, Purpose::PostPromotion),
+            (
+                "prePromotionAnalysis",
+                &blue_green.pre_promotion_analysis,
+                Purpose::PrePromotion,
+            ),
+            (
+                "postPromotionAnalysis",
+                &blue_green.post_promotion_analysis,
+                Purpose::PostPromotion,
+            ),
         ];
         for (name, analysis, purpose) in around {
             let field = format!("spec.strategy.blueGreen.{name}.templates");
-            let checked = analysis.iter().flat_map(|analysis| check(rollout, analysis, answers, purpose));
+            let checked = analysis
+                .iter()
+                .flat_map(|analysis| check(rollout, analysis, answers, purpose));
             problems.extend(checked.map(|message| (field.clone(), message)));
         }
     }

@@ -31,8 +31,12 @@ pub fn questions(draft: &Draft) -> Vec<Question> {
         .iter()
         .flat_map(|analysis| &analysis.templates);
     let switched = [Purpose::PrePromotion, Purpose::PostPromotion];
-    let switched = switched.into_iter().filter_map(|purpose| around_switch(draft, purpose));
-    let refs = refs.chain(background).chain(switched.flat_map(|analysis| &analysis.templates));
+    let switched = switched
+        .into_iter()
+        .filter_map(|purpose| around_switch(draft, purpose));
+    let refs = refs
+        .chain(background)
+        .chain(switched.flat_map(|analysis| &analysis.templates));
     let refs: Vec<_> = refs.cloned().collect();
     templates_needed(&refs, namespace, &draft.seen.answers)
 }
@@ -62,11 +66,21 @@ pub fn tidy(draft: &mut Draft) {
         known(draft, Purpose::PostPromotion),
     ];
     let names = |refs: &[&Option<RunStatusRef>]| -> BTreeSet<String> {
-        refs.iter().copied().flatten().map(|run| run.name.clone()).collect()
+        refs.iter()
+            .copied()
+            .flatten()
+            .map(|run| run.name.clone())
+            .collect()
     };
     // The status of a blue-green update goes on telling of runs that are of no use any more.
     let kept = names(&refs);
-    let of_use = |purpose| if applies(draft, purpose) { known(draft, purpose) } else { &None };
+    let of_use = |purpose| {
+        if applies(draft, purpose) {
+            known(draft, purpose)
+        } else {
+            &None
+        }
+    };
     let (before, after) = (of_use(Purpose::PrePromotion), of_use(Purpose::PostPromotion));
     let in_use = names(&[refs[0], refs[1], before, after]);
     cancel_others(draft, &in_use);
@@ -148,14 +162,9 @@ fn applies(draft: &Draft, purpose: Purpose) -> bool {
 
 /// The run before or after the switch: started, carried on, or only told of.
 fn promotion(draft: &mut Draft, findings: &mut Findings, purpose: Purpose) -> Option<RunStatusRef> {
-    let status = &draft.rollout.status;
-    if !status.abort && status.aborted_at.is_some() {
-        // A retry measures anew, once the pods are there.
-        return None;
-    }
     let known = known(draft, purpose).clone();
     match around_switch(draft, purpose) {
-        Some(analysis) if applies(draft, purpose) && !intent::inconclusive(status) => {
+        Some(analysis) if applies(draft, purpose) && !intent::inconclusive(&draft.rollout.status) => {
             carry(draft, findings, analysis, purpose, known)
         }
         _ => known.map(|known| told(draft, purpose, known)),

@@ -139,7 +139,11 @@ fn since(draft: &Draft) -> Option<DateTime<Utc>> {
 /// The canary's share before this plan: of the traffic, as the routes were seen, else of the available pods.
 fn weight(draft: &Draft) -> i32 {
     if draft.blue_green.is_some() {
-        return if cutover::serves(draft, &draft.new_hash) { draft.weight_max() } else { 0 };
+        return if cutover::serves(draft, &draft.new_hash) {
+            draft.weight_max()
+        } else {
+            0
+        };
     }
     if draft.routed() {
         return traffic::canary_share(draft);

@@ -11,7 +11,7 @@ pub fn pass(draft: &mut Draft) {
         return;
     }
     services::lead_preview(draft);
-    if opening::new_template(draft) || was_a_canary(draft) {
+    if opening::new_template(draft) || was_a_canary(draft) || is_retried(draft) {
         return restart(draft);
     }
     revision::sync(draft);
@@ -36,10 +36,22 @@ fn was_a_canary(draft: &Draft) -> bool {
     !draft.rollout.status.current_step_hash.is_empty()
 }
 
-/// A new template starts over. A change of strategy alone ends pauses of the canary, but lifts no abort: what was bad stays bad.
+/// A person lifted the abort: what was decided before it counts no more, and the deadline of its pods is none of this attempt.
+fn is_retried(draft: &Draft) -> bool {
+    let status = &draft.rollout.status;
+    !status.abort && status.aborted_at.is_some()
+}
+
+/// A new template or a retry starts over. A change of strategy alone ends pauses of the canary, but lifts no abort: what was bad stays
+/// bad.
 fn restart(draft: &mut Draft) {
     revision::sync(draft);
     let mut status = opening::fresh(draft);
+    if is_retried(draft) {
+        status.aborted_at = None;
+        status.promote_full = draft.rollout.status.promote_full;
+        replicas::forget_deadline(draft);
+    }
     if opening::new_template(draft) {
         status.abort = false;
         status.aborted_at = None;

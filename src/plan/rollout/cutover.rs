@@ -19,7 +19,9 @@ pub fn active_hash<'d>(draft: &'d Draft) -> &'d str {
 }
 
 fn preview_hash<'d>(draft: &'d Draft) -> &'d str {
-    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.as_deref());
+    let preview = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_service.as_deref());
     selected(&draft.answers, draft, preview)
 }
 
@@ -37,7 +39,9 @@ pub fn serves(draft: &Draft, hash: &str) -> bool {
 
 /// Whether a Service, as it was seen, leads to this version: it keeps its pods until it is seen that none does any more.
 pub fn led_to(draft: &Draft, hash: &str) -> bool {
-    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.as_deref());
+    let preview = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_service.as_deref());
     serves(draft, hash) || selected(&draft.seen.answers, draft, preview) == hash
 }
 
@@ -50,7 +54,10 @@ pub fn in_use(draft: &Draft, hash: &str) -> bool {
 
 fn active_set<'d>(draft: &'d Draft) -> Option<&'d ReplicaSet> {
     let hash = active_hash(draft);
-    draft.sets.iter().find(|set| !hash.is_empty() && set.hash() == hash)
+    draft
+        .sets
+        .iter()
+        .find(|set| !hash.is_empty() && set.hash() == hash)
 }
 
 /// All the pods that `spec.replicas` asks for are there, and were asked for.
@@ -66,7 +73,10 @@ pub fn saturated(draft: &Draft, set: Option<&ReplicaSet>) -> bool {
 /// The size of the new version now: that of the preview until the switch is decided, then the whole.
 pub fn size_of_new(draft: &Draft) -> i32 {
     let (status, replicas) = (&draft.rollout.status, draft.replicas());
-    let Some(count) = draft.blue_green.and_then(|strategy| strategy.preview_replica_count) else {
+    let Some(count) = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_replica_count)
+    else {
         return replicas;
     };
     let held = draft.rollout.spec.paused || !status.pause_conditions.is_empty();
@@ -90,15 +100,20 @@ pub fn fast_rollback(draft: &Draft) -> bool {
     draft.blue_green.is_some() && (revision::within_rollback_window(draft) || returns_with_pods(draft))
 }
 
-/// The deadline of a former version is the mark that its pods were kept for this. That of an aborted update is not.
+/// The deadline of a former version is the mark that its pods were kept for this, until the stored status says that it is stable again.
+/// That of an aborted update is none.
 pub fn returns_with_pods(draft: &Draft) -> bool {
-    let (roles, status) = (draft.roles(), &draft.rollout.status);
-    let (Some(new), Some(stable)) = (draft.set(roles.new), draft.set(roles.stable)) else {
+    let stored = &draft.seen.rollout.status.stable_rs;
+    let stable = draft
+        .sets
+        .iter()
+        .find(|set| !stored.is_empty() && set.hash() == stored);
+    let (Some(new), Some(stable)) = (draft.set(draft.roles().new), stable) else {
         return false;
     };
     let kept = new.scale_down_deadline().is_some_and(|at| at.get() > draft.now);
     let former = new.metadata.creation_timestamp < stable.metadata.creation_timestamp;
-    kept && former && !status.abort && status.aborted_at.is_none() && status.stable_rs != draft.new_hash
+    kept && former && !draft.rollout.status.abort
 }
 
 /// Neither pause nor analysis stand before the switch.
@@ -139,7 +154,8 @@ pub fn pauses_for_person(draft: &Draft, status: &RolloutStatus) -> bool {
 /// Whether nothing is to be waited for any more: the pause was waited out, or ended by a person.
 fn pause_over(draft: &Draft, strategy: &BlueGreenStrategy) -> bool {
     let status = &draft.rollout.status;
-    let Some(length) = pause_length(strategy).filter(|_| !status.blue_green.scale_up_preview_check_point) else {
+    let Some(length) = pause_length(strategy).filter(|_| !status.blue_green.scale_up_preview_check_point)
+    else {
         return true;
     };
     match started(status) {
@@ -214,14 +230,21 @@ pub fn lead_active(draft: &mut Draft, findings: &Findings) {
 /// Pods to lead to: all of them for a Service that leads to every version so far, else one, unless none are asked for.
 fn whole(draft: &Draft, index: usize) -> bool {
     let (set, replicas) = (&draft.sets[index], draft.replicas());
-    let needed = if active_hash(draft).is_empty() { replicas } else { replicas.min(1) };
+    let needed = if active_hash(draft).is_empty() {
+        replicas
+    } else {
+        replicas.min(1)
+    };
     set.available >= needed
 }
 
 /// After an abort the active Service goes back to stable, whatever became of the new version's pods.
 pub fn lead_back(draft: &mut Draft) {
     let Some(strategy) = draft.blue_green else { return };
-    let stable = draft.roles().stable.filter(|&index| draft.sets[index].available > 0);
+    let stable = draft
+        .roles()
+        .stable
+        .filter(|&index| draft.sets[index].available > 0);
     services::lead(draft, &strategy.active_service, stable);
 }
 
@@ -248,7 +271,9 @@ pub fn finish(draft: &mut Draft, findings: &Findings) {
 
 /// The preview at its own size has done its work: the new version may grow to the whole.
 fn preview_is_done(draft: &Draft, findings: &Findings) -> bool {
-    let Some(strategy) = draft.blue_green else { return false };
+    let Some(strategy) = draft.blue_green else {
+        return false;
+    };
     strategy.preview_replica_count.is_some()
         && !fast_tracked(draft)
         && ready(draft)
@@ -297,13 +322,17 @@ pub fn count(draft: &Draft, next: &mut RolloutStatus) {
     next.ready_replicas = present(active.ready);
     next.available_replicas = present(active.available);
     let mut selected = draft.rollout.spec.selector.clone().unwrap_or_default();
-    selected.match_labels.insert(label::POD_HASH.into(), active.hash().to_owned());
+    selected
+        .match_labels
+        .insert(label::POD_HASH.into(), active.hash().to_owned());
     next.selector = selector::format(&selected);
 }
 
 /// Both Services lead to the current version.
 pub fn cut_over(draft: &Draft, status: &RolloutStatus) -> bool {
-    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.as_ref());
+    let preview = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_service.as_ref());
     let current = &status.current_pod_hash;
     !current.is_empty()
         && status.blue_green.active_selector == *current
@@ -323,7 +352,13 @@ pub fn may_judge(draft: &Draft, before: bool, known: bool) -> bool {
     if !before {
         return switched && (known || saturated(draft, new));
     }
-    let previewed = draft.blue_green.is_some_and(|strategy| strategy.preview_replica_count.is_some());
-    let complete = if previewed { ready(draft) } else { saturated(draft, new) };
+    let previewed = draft
+        .blue_green
+        .is_some_and(|strategy| strategy.preview_replica_count.is_some());
+    let complete = if previewed {
+        ready(draft)
+    } else {
+        saturated(draft, new)
+    };
     !active.is_empty() && !switched && (known || complete)
 }

@@ -70,11 +70,10 @@ fn kept_max(draft: &Draft) -> i32 {
 /// A version in use has no scale-down deadline.
 fn drop_deadlines(draft: &mut Draft) {
     let roles = draft.roles();
-    let delaying = abort_delay(draft).is_some();
     // A former version that comes back keeps its mark until it is stable for good.
-    let returns = cutover::returns_with_pods(draft);
-    let new = roles.new.filter(|_| !delaying && !returns);
-    let stable = roles.stable.filter(|_| !delaying || roles.stable != roles.new);
+    let held = abort_delay(draft).is_some() || cutover::returns_with_pods(draft);
+    let new = roles.new.filter(|_| !held);
+    let stable = roles.stable.filter(|_| !held || roles.stable != roles.new);
     for index in new.into_iter().chain(stable) {
         if draft.sets[index]
             .metadata
@@ -83,6 +82,14 @@ fn drop_deadlines(draft: &mut Draft) {
         {
             draft.patch_set(index, &deadline_patch(None));
         }
+    }
+}
+
+/// The new version is wanted again, as if it had never been due to go.
+pub fn forget_deadline(draft: &mut Draft) {
+    let due = |index: &usize| draft.sets[*index].scale_down_deadline().is_some();
+    if let Some(index) = draft.roles().new.filter(due) {
+        draft.patch_set(index, &deadline_patch(None));
     }
 }
 
@@ -306,7 +313,9 @@ fn size_switched(draft: &mut Draft) -> bool {
 
 /// Without a delay of its own an old version stays until the analysis after the switch has passed.
 fn awaits_verdict(draft: &Draft) -> bool {
-    let Some(strategy) = draft.blue_green else { return false };
+    let Some(strategy) = draft.blue_green else {
+        return false;
+    };
     let judged = strategy.post_promotion_analysis.is_some() && strategy.scale_down_delay_seconds.is_none();
     judged && cutover::active_hash(draft) == draft.new_hash && !draft.fully_promoted()
 }

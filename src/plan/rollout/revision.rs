@@ -68,7 +68,9 @@ pub fn recover_stable(draft: &mut Draft) {
 
 fn stable_by_service(draft: &Draft) -> Option<String> {
     let stable_service = &draft.canary.stable_service;
-    let name = draft.blue_green.map_or(stable_service, |strategy| &strategy.active_service);
+    let name = draft
+        .blue_green
+        .map_or(stable_service, |strategy| &strategy.active_service);
     let service = draft.answers.service(&draft.sibling(name))?;
     let hash = service.selector.get(label::POD_HASH)?;
     let uid = &draft.rollout.metadata.uid;

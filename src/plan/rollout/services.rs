@@ -10,7 +10,8 @@ use serde_json::json;
 pub fn questions(draft: &Draft) -> Vec<Question> {
     let canary = [&draft.canary.stable_service, &draft.canary.canary_service];
     let blue_green = draft.blue_green.into_iter();
-    let switched = blue_green.flat_map(|strategy| [Some(&strategy.active_service), strategy.preview_service.as_ref()]);
+    let switched =
+        blue_green.flat_map(|strategy| [Some(&strategy.active_service), strategy.preview_service.as_ref()]);
     let names = canary.into_iter().chain(switched.flatten());
     names
         .filter(|name| !name.is_empty())
@@ -93,7 +94,9 @@ fn switch(draft: &mut Draft, name: &str, to: Option<usize>) {
 /// Points the preview Service at the new version at once: it carries nobody's traffic but the testers'. Not while a person holds the
 /// Rollout.
 pub fn lead_preview(draft: &mut Draft) {
-    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.clone());
+    let preview = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_service.clone());
     if let Some(name) = preview.filter(|name| !name.is_empty() && !cutover::halted(draft)) {
         let new = draft.roles().new;
         lead(draft, &name, new);
@@ -127,7 +130,9 @@ pub fn lead(draft: &mut Draft, name: &str, to: Option<usize>) {
     }
     service.selector.insert(label::POD_HASH.into(), hash.clone());
     let guard = guard(&service.metadata);
-    let preview = draft.blue_green.and_then(|strategy| strategy.preview_service.as_deref());
+    let preview = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_service.as_deref());
     let write = if preview == Some(name) {
         draft.patch(Kind::Service, key.clone(), guard, patch)
     } else {

@@ -1,7 +1,9 @@
 //! The next status of a Rollout: counters, promotion, step completion.
 
 use crate::api::phase::controller_phase;
-use crate::api::rollout_status::{BlueGreenStatus, CanaryStatus, RolloutStatus, RunStatusRef, TrafficWeights};
+use crate::api::rollout_status::{
+    BlueGreenStatus, CanaryStatus, RolloutStatus, RunStatusRef, TrafficWeights,
+};
 use crate::base::names::reason;
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;

@@ -34,7 +34,8 @@ pub fn references(draft: &Draft) -> Vec<Problem> {
         let active = &strategy.active_service;
         problems.extend(service(draft, format!("{BLUE_GREEN}.activeService"), active));
         let preview = strategy.preview_service.iter().filter(|name| !name.is_empty());
-        problems.extend(preview.flat_map(|name| service(draft, format!("{BLUE_GREEN}.previewService"), name)));
+        problems
+            .extend(preview.flat_map(|name| service(draft, format!("{BLUE_GREEN}.previewService"), name)));
     }
     problems.extend(routes(draft));
     if draft.rollout.status.abort {

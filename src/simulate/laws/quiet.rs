@@ -61,7 +61,10 @@ impl Quiet {
             self.disturbed = Some(sight.now());
         }
         let delta = &sight.picture.delta;
-        let moved = !delta.rollouts.is_empty() || !delta.runs.is_empty() || !delta.sizes.is_empty() || delta.deadlines;
+        let moved = !delta.rollouts.is_empty()
+            || !delta.runs.is_empty()
+            || !delta.sizes.is_empty()
+            || delta.deadlines;
         if moved || self.resting.is_none() {
             let rests = at_rest(sight.picture);
             self.resting = rests.then(|| self.resting.unwrap_or(sight.now()));
