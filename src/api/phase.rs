@@ -16,6 +16,9 @@ pub const NOT_OBSERVED: &str = "waiting for rollout spec update to be observed";
 /// What clients say between a person's promote and the controller's next pass.
 pub const NOT_UNPAUSED: &str = "waiting for rollout to unpause";
 
+/// What is said while pods of the new version are missing.
+pub const STILL_BECOMING_AVAILABLE: &str = "updated replicas are still becoming available";
+
 /// The phase that a controller writes into `status`, computed from the status it is about to write.
 pub fn controller_phase(spec: &RolloutSpec, status: &RolloutStatus, now: DateTime<Utc>) -> Phase {
     degraded(status)
@@ -86,7 +89,7 @@ fn waiting(spec: &RolloutSpec, status: &RolloutStatus, now: DateTime<Utc>) -> Op
         return Some("more replicas need to be updated");
     }
     if status.available_replicas.unwrap_or(0) < updated {
-        return Some("updated replicas are still becoming available");
+        return Some(STILL_BECOMING_AVAILABLE);
     }
     match (&spec.strategy.blue_green, &spec.strategy.canary) {
         (Some(blue_green), _) => waiting_blue_green(blue_green, status),

@@ -9,6 +9,7 @@ use crate::simulate::fault::Fault;
 use crate::simulate::faults::{self, CATALOGUE, Entry};
 use crate::simulate::laws::{Broken, End, Facts, Laws};
 use crate::simulate::people::{Hand, id};
+use crate::simulate::record::{Record, What};
 use crate::simulate::traffic::rate::Rate;
 use crate::simulate::traffic::{Entry as Enters, Load};
 use crate::simulate::transcript::{Keep, line};
@@ -440,17 +441,35 @@ pub fn shrunk(case: &Case, law: &str, mut breaks: impl FnMut(&Case) -> Vec<Broke
     least
 }
 
-/// What a person needs to see what went wrong.
+/// How many events before the first broken law are told.
+const TOLD: usize = 40;
+
+/// What a person needs to see what went wrong: the case, the laws that broke, and how it came to the first of them. `verdict` must keep
+/// all of its records.
 pub fn report(case: &Case, verdict: &Verdict) -> String {
     let mut text = case.describe();
     for broken in &verdict.broken {
         let _ = writeln!(text, "  {broken}");
     }
-    let _ = writeln!(text, "the last events:");
-    let records: Vec<_> = verdict.outcome.transcript.records().rev().take(40).collect();
-    for record in records.into_iter().rev() {
+    let first = verdict.broken.iter().map(|broken| broken.at).min();
+    let told = |record: &&Record| first.is_none_or(|first| record.at <= first) && tells(record);
+    let events: Vec<_> = verdict.outcome.transcript.records().filter(told).collect();
+    let _ = writeln!(text, "the last events before it:");
+    for record in &events[events.len().saturating_sub(TOLD)..] {
         let _ = writeln!(text, "    {}", line(record));
     }
     let _ = writeln!(text, "replay: serin simulate --seed {}", case.seed);
     text
+}
+
+/// Not the steady noise of every world: users, and Leases that are renewed.
+fn tells(record: &Record) -> bool {
+    match &record.what {
+        What::Traffic(_) => false,
+        What::Request(request) => {
+            let read = request.changes.is_empty() && request.code < 300;
+            !request.resource.starts_with("leases") && !read
+        }
+        _ => true,
+    }
 }

@@ -401,3 +401,42 @@ fn the_duration_of_an_update_is_recorded() {
         "FastRolledBack"
     );
 }
+
+/// Lives an update until its analysis step has a run, and says its name.
+fn analysed() -> (World, String) {
+    let analysis = json!({"templates": [{"templateName": "errors"}]});
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"analysis": analysis}, {"pause": {}}]}));
+    let spec = json!({"spec": {"template": template("v2")}});
+    world.patch(Kind::Rollout, "web", &spec, false);
+    world.pass_until(TimeDelta::minutes(5), |world| !runs(world).is_empty());
+    run_for(&mut world, 5);
+    let name = runs(&world).remove(0);
+    (world, name)
+}
+
+#[test]
+fn an_analysis_that_was_told_to_stop_lets_no_step_pass() {
+    let (mut world, name) = analysed();
+    let stopped =
+        json!({"spec": {"terminate": true}, "status": {"phase": "Successful", "message": "Run Terminated"}});
+    world.patch(Kind::AnalysisRun, &name, &stopped, false);
+    run_for(&mut world, 5);
+    assert_eq!(world.rollout().status.current_step_index, Some(1));
+    assert_eq!(runs(&world).len(), 2, "it is measured anew");
+    let measured = json!({"status": {"phase": "Successful"}});
+    world.patch(Kind::AnalysisRun, &format!("{name}.1"), &measured, false);
+    run_for(&mut world, 5);
+    assert_eq!(world.rollout().status.current_step_index, Some(2));
+}
+
+#[test]
+fn a_rollout_that_is_paused_and_scaled_is_aborted_all_the_same() {
+    let (mut world, name) = analysed();
+    let halted = json!({"spec": {"paused": true, "replicas": 8}});
+    world.patch(Kind::Rollout, "web", &halted, false);
+    run_for(&mut world, 5);
+    let verdict = json!({"status": {"phase": "Failed", "message": "so it is"}});
+    world.patch(Kind::AnalysisRun, &name, &verdict, false);
+    run_for(&mut world, 5);
+    assert!(world.rollout().status.abort);
+}

@@ -314,7 +314,7 @@ fn a_seed_of_the_swarm_is_replayed() {
     let output = run("--seed 12");
     let out = text(&output.stdout);
     assert!(
-        out.contains("seed 12: ") && out.contains("the last events:"),
+        out.contains("seed 12: ") && out.contains("the last events"),
         "{out}"
     );
     assert!(out.contains("replay: serin simulate --seed 12"), "{out}");

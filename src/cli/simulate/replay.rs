@@ -9,15 +9,13 @@ use crate::simulate::swarm::{Case, live, report};
 use crate::simulate::transcript::{Keep, line};
 use serde_json::json;
 
-/// Records that are kept to say how it came to the end.
-const KEPT: usize = 400;
-/// Of these, as many are shown.
+/// Of its records, as many are shown.
 const SHOWN: usize = 40;
 
 pub async fn run(seed: u64, format: Format) -> Exit {
     let work = move || {
         let case = Case::drawn(seed);
-        let verdict = live(&case, Core::default(), Provider::default(), Keep::Last(KEPT));
+        let verdict = live(&case, Core::default(), Provider::default(), Keep::All);
         (case, verdict)
     };
     let Some((case, verdict)) = apart(work).await else {

@@ -204,6 +204,10 @@ fn carry(
     let Some(run) = run else {
         return start(draft, analysis, purpose, None);
     };
+    if told_to_stop(run) && purpose != Purpose::Background {
+        // It ended well because nothing had gone wrong so far: that lets no step pass.
+        return start(draft, analysis, purpose, Some(&known));
+    }
     let (phase, message) = (run.status.phase.clone(), run.status.message.clone());
     if phase != known.status && !phase.is_empty() {
         draft.note(phase_note(purpose, &known, &phase));
@@ -256,6 +260,26 @@ fn judge(findings: &mut Findings, purpose: Purpose, phase: &str, message: &str) 
         "Inconclusive" => findings.intent.add_pause = Some(pause::INCONCLUSIVE_ANALYSIS),
         _ => {}
     }
+}
+
+/// Whether a run that the status names has failed.
+pub fn failed(draft: &Draft) -> bool {
+    let canary = &draft.rollout.status.canary;
+    let refs = [
+        &canary.current_background_analysis_run_status,
+        &canary.current_step_analysis_run_status,
+        known(draft, Purpose::PrePromotion),
+        known(draft, Purpose::PostPromotion),
+    ];
+    let failed = |known: &RunStatusRef| {
+        let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
+        run.is_some_and(|run| matches!(run.status.phase.as_str(), "Failed" | "Error"))
+    };
+    refs.into_iter().flatten().any(failed)
+}
+
+fn told_to_stop(run: &AnalysisRun) -> bool {
+    run.spec.terminate && run.status.phase == "Successful"
 }
 
 /// A person resumed after an inconclusive run, or retried after an abort: measure anew.

@@ -8,7 +8,7 @@ use crate::base::gotime::Time;
 use crate::base::names::{annotation, label, pause};
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::status::{self, Findings};
-use crate::plan::rollout::{intent, revision, selector, services};
+use crate::plan::rollout::{replicas, revision, selector, services};
 use crate::plan::{Answers, ReplicaSet};
 use chrono::TimeDelta;
 
@@ -127,11 +127,6 @@ fn fast_tracked(draft: &Draft) -> bool {
         || fast_rollback(draft)
 }
 
-/// A person holds the Rollout, or an analysis came to no verdict.
-pub fn halted(draft: &Draft) -> bool {
-    draft.rollout.spec.paused || intent::inconclusive(&draft.rollout.status)
-}
-
 /// How long the pause before the switch lasts: `None` when there is none, `Some(None)` until a person ends it.
 fn pause_length(strategy: &BlueGreenStrategy) -> Option<Option<TimeDelta>> {
     let seconds = strategy.auto_promotion_seconds.unwrap_or(0);
@@ -182,13 +177,14 @@ pub fn pause(draft: &mut Draft, findings: &mut Findings) {
     }
     let past = fast_tracked(draft) || status.blue_green.scale_up_preview_check_point;
     let Some(length) = pause_length(strategy).filter(|_| !past) else {
-        findings.intent.remove_pause = Some(pause::BLUE_GREEN).filter(|_| !halted(draft) && ready(draft));
+        findings.intent.remove_pause =
+            Some(pause::BLUE_GREEN).filter(|_| !replicas::halted(draft) && ready(draft));
         return;
     };
     let judged = judged(findings, strategy);
     // A person's promotion holds although the pods are not all there at this moment.
     findings.intent.stay_resumed = judged && status.controller_pause && status.pause_conditions.is_empty();
-    if halted(draft) || !ready(draft) || !judged {
+    if replicas::halted(draft) || !ready(draft) || !judged {
         return;
     }
     let until = match started(status) {
@@ -217,7 +213,7 @@ pub fn lead_active(draft: &mut Draft, findings: &Findings) {
     } else if active_hash(draft).is_empty() && roles.stable.is_some() && !draft.fully_promoted() {
         // A Service that leads to all pods, as when it was just taken over or applied anew, belongs to the stable version.
         roles.stable.filter(|&index| whole(draft, index))
-    } else if halted(draft) || findings.intent.add_pause.is_some() {
+    } else if replicas::halted(draft) || findings.intent.add_pause.is_some() {
         None
     } else {
         let due = fast_tracked(draft) || (pause_over(draft, strategy) && judged(findings, strategy));
@@ -261,7 +257,7 @@ pub fn finish(draft: &mut Draft, findings: &Findings) {
     if let Some(why) = promotion(draft, &next, findings, intent.aborted(&next)) {
         next.blue_green.scale_up_preview_check_point = false;
         status::promote(draft, &mut next, &mut intent, &why);
-    } else if !intent.aborted(&next) && !halted(draft) && intent.add_pause.is_none() {
+    } else if !intent.aborted(&next) && !replicas::halted(draft) && intent.add_pause.is_none() {
         next.blue_green.scale_up_preview_check_point |= preview_is_done(draft, findings);
     }
     let why = intent.abort.clone().unwrap_or_default();

@@ -68,6 +68,13 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
             };
         }
     }
+    if let Some(at) = revision::comes_back_until(&draft).filter(|_| problems.is_empty()) {
+        return Plan {
+            wake_at: Some(at),
+            waiting_for: "the ReplicaSets of a Rollout that came back without its status".into(),
+            ..Plan::default()
+        };
+    }
     if problems.is_empty() && seen.unreadable.is_none() {
         prepare(&mut draft);
         chain(&mut draft);

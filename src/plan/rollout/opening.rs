@@ -5,7 +5,7 @@ use crate::api::rollout_status::RolloutStatus;
 use crate::base::names::condition;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::status::{self, Findings};
-use crate::plan::rollout::{conditions, pause, replicas, revision};
+use crate::plan::rollout::{analysis, conditions, pause, replicas, revision};
 
 /// Finds or creates the new version and brings conditions and sizes up to date; returns whether that is all for this pass.
 pub fn begin(draft: &mut Draft) -> bool {
@@ -22,7 +22,9 @@ pub fn begin(draft: &mut Draft) -> bool {
     if pause::update_conditions(draft) {
         return true;
     }
-    if revision::resized(draft) {
+    // While somebody holds the sizes, a new number of replicas may last: it must not keep an abort from being carried out.
+    let ends = replicas::halted(draft) && (draft.rollout.status.abort || analysis::failed(draft));
+    if revision::resized(draft) && !ends {
         resize(draft);
         return true;
     }

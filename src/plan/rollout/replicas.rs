@@ -12,6 +12,11 @@ use serde_json::{Value, json};
 /// Seconds that a version no longer needed keeps its pods when traffic is routed or switched, unless the manifest says otherwise.
 const DELAY_SECONDS_DEFAULT: i32 = 30;
 
+/// Whether sizes stay as they are: somebody paused the Rollout, or an inconclusive analysis waits for a person.
+pub fn halted(draft: &Draft) -> bool {
+    draft.rollout.spec.paused || intent::inconclusive(&draft.rollout.status)
+}
+
 /// Resizes one version, stable before new before others; returns whether a size changed.
 /// Those of a blue-green Rollout at once: no budget binds them together.
 pub fn reconcile(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
@@ -20,7 +25,7 @@ pub fn reconcile(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
         let (stable, new) = (size_stable(draft), size_new(draft, None));
         return size_switched(draft) || stable || new;
     }
-    if draft.rollout.spec.paused || intent::inconclusive(&draft.rollout.status) {
+    if halted(draft) {
         return false;
     }
     drop_deadlines(draft);

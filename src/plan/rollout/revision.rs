@@ -5,7 +5,7 @@ use crate::base::gotime::Time;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{conditions, selector, sizing};
+use crate::plan::rollout::{conditions, cutover, selector, sizing, traffic, valid};
 use crate::plan::{Answer, Note, Question, ReplicaSet};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -47,6 +47,13 @@ pub fn identify(draft: &mut Draft) {
     draft.new_hash = equal.unwrap_or(own);
 }
 
+/// Until when a Rollout that somebody brought back without its status waits for its ReplicaSets: it carries a revision, which it got
+/// from a controller, so it cannot be new.
+pub fn comes_back_until(draft: &Draft) -> Option<chrono::DateTime<chrono::Utc>> {
+    let known = draft.rollout.metadata.revision() > 0 && draft.rollout.status.stable_rs.is_empty();
+    valid::grace_until(draft).filter(|_| known)
+}
+
 /// A Rollout without a status whose other versions have pods is no first deployment: its status was lost, as by a backup, which
 /// brings objects back without it. The version that the stable Service leads to is stable, else the newest other one with pods. The
 /// update then starts over from its first step: what was shown of it is lost, too.
@@ -74,7 +81,8 @@ fn stable_by_service(draft: &Draft) -> Option<String> {
     let service = draft.answers.service(&draft.sibling(name))?;
     let hash = service.selector.get(label::POD_HASH)?;
     let uid = &draft.rollout.metadata.uid;
-    let known = |set: &ReplicaSet| set.metadata.controlled_by(uid) && set.hash() == hash && set.available > 0;
+    let known =
+        |set: &ReplicaSet| set.metadata.controlled_by(uid) && set.hash() == hash && set.replicas_desired > 0;
     draft.sets.iter().any(known).then(|| hash.clone())
 }
 
@@ -88,7 +96,7 @@ fn stable_by_pods(draft: &Draft) -> Option<String> {
     }
     let others = roles.others.iter().map(|&index| &draft.sets[index]);
     let newest = others
-        .filter(|set| set.available > 0)
+        .filter(|set| set.replicas_desired > 0)
         .max_by_key(|set| set.metadata.revision())?;
     Some(newest.hash().to_owned())
 }
@@ -385,8 +393,12 @@ pub fn clean_history(draft: &mut Draft) {
     let surplus = others.len().saturating_sub(usize::try_from(limit).unwrap_or(0));
     for &index in &others[..surplus] {
         let set = &draft.sets[index];
-        if set.hash() == draft.seen.rollout.status.stable_rs {
-            // This plan promotes another version, but only its last write makes that durable: until then this is the way back.
+        // This plan may promote another version, but only its last write makes that durable: until then the stable one is the way
+        // back. Nor does one go that a Service or a route may still lead to.
+        if set.hash() == draft.seen.rollout.status.stable_rs
+            || traffic::carries(draft, set.hash())
+            || cutover::led_to(draft, set.hash())
+        {
             continue;
         }
         let idle = set.replicas == 0 && set.replicas_desired == 0;

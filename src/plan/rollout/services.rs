@@ -3,7 +3,7 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{cutover, status, traffic};
+use crate::plan::rollout::{replicas, status, traffic};
 use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
@@ -97,7 +97,7 @@ pub fn lead_preview(draft: &mut Draft) {
     let preview = draft
         .blue_green
         .and_then(|strategy| strategy.preview_service.clone());
-    if let Some(name) = preview.filter(|name| !name.is_empty() && !cutover::halted(draft)) {
+    if let Some(name) = preview.filter(|name| !name.is_empty() && !replicas::halted(draft)) {
         let new = draft.roles().new;
         lead(draft, &name, new);
     }

@@ -1,10 +1,10 @@
 //! The next status of a Rollout: counters, promotion, step completion.
 
-use crate::api::phase::controller_phase;
+use crate::api::phase::{STILL_BECOMING_AVAILABLE, controller_phase};
 use crate::api::rollout_status::{
     BlueGreenStatus, CanaryStatus, RolloutStatus, RunStatusRef, TrafficWeights,
 };
-use crate::base::names::reason;
+use crate::base::names::{phase, reason};
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::{self, Intent};
@@ -217,9 +217,18 @@ pub fn persist(draft: &mut Draft, mut status: RolloutStatus, abort_message: &str
 /// Generation and phase.
 pub fn seal(draft: &Draft, status: &mut RolloutStatus) {
     status.observed_generation = draft.rollout.metadata.generation.to_string();
-    let (phase, message) = controller_phase(&draft.rollout.spec, status, draft.now);
+    let (mut phase, mut message) = controller_phase(&draft.rollout.spec, status, draft.now);
+    if phase == phase::HEALTHY && !new_pods_are_there(draft) {
+        // The counters of the status cannot tell: pods of an old version that still run are in them.
+        (phase, message) = (phase::PROGRESSING, STILL_BECOMING_AVAILABLE.to_owned());
+    }
     status.phase = phase.to_owned();
     status.message = crate::base::limits::clip(&message, crate::base::limits::STATUS_MESSAGE_CHARS_MAX);
+}
+
+fn new_pods_are_there(draft: &Draft) -> bool {
+    let available = draft.set(draft.roles().new).map_or(0, |set| set.available);
+    available >= draft.replicas()
 }
 
 impl scale::Sizing<'_> {

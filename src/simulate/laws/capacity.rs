@@ -23,7 +23,8 @@ impl Law for EnoughPods {
         let request = write::done(sight)?;
         let picture = sight.picture;
         for rise in picture.delta.shares.iter().filter(|share| share.to > share.from) {
-            let Some(rollout) = picture.rollouts.get(&rise.rollout) else {
+            let binds = |rollout: &&std::sync::Arc<Rollout>| !rollout.invalid();
+            let Some(rollout) = picture.rollouts.get(&rise.rollout).filter(binds) else {
                 continue;
             };
             let needed = needed(sight, rollout, rise);
@@ -48,7 +49,7 @@ impl Law for EnoughPods {
     }
 }
 
-/// The pods that a share takes. When other sizes than the weights' were asked for, one must do; so it must when traffic flees to a
+/// The pods that a share takes. An abort does not wait for stable pods that are on their way, as after an autoscaler's word. When other sizes than the weights' were asked for, one must do; so it must when traffic flees to a
 /// version from one that has nothing left.
 fn needed(sight: &Sight<'_>, rollout: &Rollout, rise: &ShareMove) -> i64 {
     let (picture, spec) = (sight.picture, &rollout.spec);
@@ -67,7 +68,9 @@ fn needed(sight: &Sight<'_>, rollout: &Rollout, rise: &ShareMove) -> i64 {
     let mut losers = losers.peekable();
     let flight = losers.peek().is_some()
         && losers.all(|loser| picture.available_least(rollout, &loser.hash, sight.known_since()) == 0);
-    if spec.own_sizes && rise.hash != rollout.status.stable || flight {
+    let stable = picture.set_of(rollout, &rollout.status.stable);
+    let coming = stable.is_some_and(|set| set.hash == rise.hash && set.desired.now() >= needed);
+    if spec.own_sizes && rise.hash != rollout.status.stable || flight || rollout.status.abort && coming {
         needed.min(1)
     } else {
         needed

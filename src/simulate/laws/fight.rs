@@ -4,6 +4,7 @@
 use super::delta::Delta;
 use super::read::{Id, human, shown};
 use super::{Found, Law, Sight, write};
+use crate::cluster::request::Verb;
 use crate::simulate::record::What;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -38,7 +39,15 @@ impl Law for NoEscalation {
     }
 
     fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
+        if matches!(&sight.record.what, What::Replica { .. }) {
+            // Who has just begun to lead knows of no earlier loss.
+            self.fights.clear();
+        }
+        // Making anew what somebody deleted is no change of a field.
         let ours = write::done(sight);
+        if ours.is_some_and(|request| request.verb == Verb::Create) {
+            return None;
+        }
         let contested = contested(&sight.picture.delta);
         let world = matches!(sight.record.what, What::Request(_) | What::Changed(_));
         if contested.is_empty() || !world {

@@ -80,9 +80,7 @@ impl FailClosed {
                 picture.told_sets(before)
             ));
         }
-        let gone = picture
-            .set_of(before, &before.status.stable)
-            .is_none_or(|set| set.deleting);
+        let gone = picture.lost(before, &before.status.stable);
         if before.status.promote_full || spec.rollback_window || gone || !spec.active_service.is_empty() {
             return None;
         }

@@ -287,7 +287,8 @@ impl SaysWhatIsWrong {
                 && !rollout.spec.paused
                 && facts.owes(rollout);
             let since = self.moved.get(&rollout.id).map_or(calm, |moved| calm.max(*moved));
-            let late = now - since > rollout.spec.progress_deadline + facts.reaction_max;
+            let late =
+                now - since > rollout.spec.progress_deadline + facts.reaction_max + facts.clock_skew_max;
             (progressing && late && !waits(rollout)).then_some((rollout, since))
         });
         let (rollout, since) = stuck?;

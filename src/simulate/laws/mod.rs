@@ -91,6 +91,8 @@ pub struct Facts {
     pub poisoned: Vec<String>,
     /// Whether a fault of this name stands in the controller's way while it lasts; see [`in_the_way`].
     pub in_the_way: fn(&str) -> bool,
+    /// Laws that do not hold in this run, because a fault of it takes away what they are about.
+    pub void: Vec<&'static str>,
     /// Secrets planted in the world: none of them may show up anywhere.
     pub secrets: Vec<String>,
 }
@@ -113,6 +115,7 @@ impl Default for Facts {
             instance_id: String::new(),
             poisoned: Vec::new(),
             in_the_way,
+            void: Vec::new(),
             secrets: Vec::new(),
         }
     }
@@ -239,7 +242,9 @@ impl std::fmt::Debug for Laws {
 impl Laws {
     /// All laws.
     pub fn all(facts: Facts) -> Self {
-        Self::of(facts, all())
+        let mut laws = all();
+        laws.retain(|law| !facts.void.contains(&law.id()));
+        Self::of(facts, laws)
     }
 
     fn of(facts: Facts, laws: Vec<Box<dyn Law>>) -> Self {

@@ -1,10 +1,13 @@
-//! S11: people are told once. The same message may come twice only when something happened between the two that could leave open
-//! whether the first arrived, and never three times.
+//! S11: people are told once. The same message may come again only when something happened since the last time that could leave open
+//! whether it arrived.
 
 use super::{Found, Law, Sight};
 use crate::simulate::record::{Sent, What};
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+
+/// So many doubts in a row are no accident.
+const TIMES_MAX: usize = 3;
 
 /// See the module's description.
 #[derive(Default)]
@@ -18,7 +21,7 @@ impl Law for ToldOnce {
     }
 
     fn says(&self) -> &'static str {
-        "a message is told once, or twice when it is unknown whether the first arrived"
+        "a message is told once, and again only when it is unknown whether it arrived"
     }
 
     fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
@@ -33,18 +36,14 @@ impl Law for ToldOnce {
             .entry((sent.channel.clone(), sent.id.clone()))
             .or_default();
         times.push(sight.now());
-        let first = *times.first()?;
+        let last = *times.iter().nth_back(1)?;
         let calm = &sight.picture.calm;
-        let unknown = calm.disturbed.is_some_and(|at| at >= first) || calm.active().next().is_some();
-        match times.len() {
-            0 | 1 => None,
-            2 if unknown => None,
-            2 => Some(found(
-                sent,
-                "it was told before, and nothing was in the way of the first",
-            )),
-            times => Some(found(sent, &format!("it was told {times} times"))),
+        let unknown = calm.disturbed.is_some_and(|at| at >= last) || calm.active().next().is_some();
+        if !unknown {
+            let why = "it was told before, and nothing was in the way of that";
+            return Some(found(sent, why));
         }
+        (times.len() > TIMES_MAX).then(|| found(sent, &format!("it was told {} times", times.len())))
     }
 }
 

@@ -91,9 +91,20 @@ fn pods_before_traffic(sight: &Sight<'_>, request: &Requested) -> Option<Found> 
         let Some(set) = picture.sets.get(&size.set) else {
             continue;
         };
-        let Some(rollout) = picture.by_uid(&set.owner) else {
+        // Who asks for no pods at all has them taken from under the traffic.
+        let asks = |rollout: &&Arc<Rollout>| rollout.spec.replicas > 0;
+        let Some(rollout) = picture.by_uid(&set.owner).filter(asks) else {
             continue;
         };
+        let lately = |at: chrono::DateTime<chrono::Utc>| at >= since;
+        if picture
+            .tale(rollout)
+            .and_then(|tale| tale.touched)
+            .is_some_and(lately)
+        {
+            // It was sized for another number of replicas.
+            continue;
+        }
         let share = picture
             .share(&rollout.id, &set.hash)
             .map_or(0, |share| share.least(since));

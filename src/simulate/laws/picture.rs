@@ -24,6 +24,8 @@ pub struct Picture {
     pub now: DateTime<Utc>,
     pub rollouts: BTreeMap<Id, Arc<Rollout>>,
     pub sets: BTreeMap<Id, Set>,
+    /// ReplicaSets that were deleted a moment ago, with when: whoever decides from a cache may still count on their pods.
+    gone: Vec<(DateTime<Utc>, Set)>,
     pub services: BTreeMap<Id, Service>,
     pub routes: BTreeMap<Id, Arc<Route>>,
     pub runs: BTreeMap<Id, Arc<Run>>,
@@ -225,7 +227,9 @@ impl Picture {
                 set.desired.now()
             }
             None => {
-                self.sets.remove(&id);
+                let (now, keep) = (self.now, self.keep);
+                self.gone.retain(|(at, _)| *at >= now - keep);
+                self.gone.extend(self.sets.remove(&id).map(|set| (now, set)));
                 0
             }
         };
@@ -429,6 +433,11 @@ impl Picture {
         self.sets_of(rollout).find(|set| set.hash == hash)
     }
 
+    /// Whether no ReplicaSet of this version is there any more.
+    pub fn lost(&self, rollout: &Rollout, hash: &str) -> bool {
+        self.set_of(rollout, hash).is_none_or(|set| set.deleting)
+    }
+
     pub fn by_uid(&self, uid: &str) -> Option<&Arc<Rollout>> {
         self.rollouts.values().find(|rollout| rollout.uid == uid)
     }
@@ -454,8 +463,13 @@ impl Picture {
 
     /// The most pods of a version that were available since then.
     pub fn available_most(&self, rollout: &Rollout, hash: &str, since: DateTime<Utc>) -> i64 {
-        self.set_of(rollout, hash)
-            .map_or(0, |set| set.available.most(since))
+        let gone = self.gone.iter().filter(|(at, _)| *at >= since);
+        let gone = gone.map(|(_, set)| set).filter(|set| set.owner == rollout.uid);
+        gone.chain(self.sets_of(rollout))
+            .filter(|set| set.hash == hash)
+            .map(|set| set.available.most(since))
+            .max()
+            .unwrap_or(0)
     }
 
     pub fn available_least(&self, rollout: &Rollout, hash: &str, since: DateTime<Utc>) -> i64 {

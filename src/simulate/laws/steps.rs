@@ -20,7 +20,8 @@ pub struct Move<'s> {
     pub passed: Range<usize>,
 }
 
-/// The moves of the record in hand. A person's word (full promotion, roll-back) moves past everything and is none.
+/// The moves of the record in hand. A person's word (full promotion, roll-back) moves past everything and is none; nor is there a way
+/// back when somebody deleted the stable ReplicaSet.
 pub fn moves<'s>(sight: &'s Sight<'_>) -> impl Iterator<Item = Move<'s>> {
     let ours = write::done(sight).is_some();
     sight
@@ -34,8 +35,8 @@ pub fn moves<'s>(sight: &'s Sight<'_>) -> impl Iterator<Item = Move<'s>> {
             let (old, new) = (&before.status, &after.status);
             let same =
                 before.uid == after.uid && old.current == new.current && old.steps_hash == new.steps_hash;
-            let by_word =
-                old.promote_full || before.promoted() || before.spec.rollback_window || old.stable.is_empty();
+            let lost = sight.picture.lost(before, &old.stable);
+            let by_word = old.promote_full || before.promoted() || before.spec.rollback_window || lost;
             let index = |index: Option<i64>| usize::try_from(index.unwrap_or(0)).unwrap_or(0);
             let passed = index(old.index)..index(new.index);
             (same && !by_word && old.index != new.index).then_some(Move {

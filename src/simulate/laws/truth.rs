@@ -105,6 +105,10 @@ fn unhealthy(sight: &Sight<'_>, rollout: &Rollout) -> Option<String> {
             picture.told_sets(rollout)
         ));
     }
+    if spec.replicas == 0 {
+        // Nobody serves anything, wherever routes lead.
+        return None;
+    }
     let since = sight.known_since();
     let stray = picture
         .sets_of(rollout)

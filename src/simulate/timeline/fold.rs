@@ -98,7 +98,7 @@ impl Fold<'_> {
                 self.row(Happening::Slack {
                     channel: sent.channel.clone(),
                     thread: sent.thread.is_some(),
-                    text: sent.text.clone(),
+                    text: unescaped(&sent.text),
                 });
             }
             What::Asked(_) => self.summary.measurements += 1,
@@ -450,4 +450,11 @@ fn measured(before: &Value, after: &Value) -> Vec<Measured> {
             dry_run: result["dryRun"] == true,
         })
         .collect()
+}
+
+/// What a reader of Slack sees.
+fn unescaped(text: &str) -> String {
+    text.replace("&lt;", "<")
+        .replace("&gt;", ">")
+        .replace("&amp;", "&")
 }
