@@ -121,6 +121,7 @@ fn announcement(draft: &Draft, moment: Moment) -> Announcement {
         weight_is_pods: !draft.routed() && draft.blue_green.is_none(),
         step: old.current_step_index.map(|index| (index, steps)),
         steps: draft.canary.steps.clone(),
+        switch: draft.blue_green.cloned(),
         channel: metadata.annotation(annotation::SLACK_CHANNEL).map(str::to_owned),
         runs,
     }
