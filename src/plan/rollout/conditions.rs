@@ -211,6 +211,7 @@ pub fn progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
         || old.stable_rs != new.stable_rs
         || old.blue_green.active_selector != new.blue_green.active_selector
         || old.blue_green.preview_selector != new.blue_green.preview_selector
+        || old.blue_green.judging() && !new.blue_green.judging()
         || old.current_step_index != new.current_step_index
         || old.current_step_hash != new.current_step_hash
 }
@@ -227,6 +228,9 @@ pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTim
     }
     let step = super::steps::current(&draft.canary.steps, status.current_step_index).map(|(_, step)| step);
     if step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some()) {
+        return None;
+    }
+    if status.blue_green.judging() {
         return None;
     }
     let delayed = |&index: &usize| draft.sets[index].scale_down_deadline().is_some();
