@@ -34,6 +34,9 @@ pub struct Spec {
     pub active_service: String,
     /// Leads testers to a version; carries nobody's traffic.
     pub preview_service: String,
+    /// Analyses before and after the switch.
+    pub judged_before: bool,
+    pub judged_after: bool,
     /// A blue-green pause that ends by itself.
     pub switches_by_itself: bool,
     pub steps: Vec<Step>,
@@ -202,6 +205,8 @@ impl Spec {
             canary_service: owned(canary, "canaryService"),
             active_service: owned(&strategy["blueGreen"], "activeService"),
             preview_service: owned(&strategy["blueGreen"], "previewService"),
+            judged_before: strategy["blueGreen"]["prePromotionAnalysis"].is_object(),
+            judged_after: strategy["blueGreen"]["postPromotionAnalysis"].is_object(),
             switches_by_itself: number(&strategy["blueGreen"], "autoPromotionSeconds") > 0,
             steps,
             surge,
