@@ -10,6 +10,7 @@
 )]
 
 mod blue_green;
+mod blue_green_chance;
 mod blue_green_crash;
 mod canary;
 mod cli;

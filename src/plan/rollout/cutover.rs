@@ -80,7 +80,8 @@ pub fn size_of_new(draft: &Draft) -> i32 {
         return replicas;
     };
     let held = draft.rollout.spec.paused || !status.pause_conditions.is_empty();
-    let whole = active_set(draft).is_none_or(|active| active.hash() == draft.new_hash)
+    let whole = draft.roles().stable.is_none()
+        || active_hash(draft) == draft.new_hash
         || draft.fully_promoted()
         || status.promote_full
         || fast_rollback(draft)
@@ -208,9 +209,13 @@ pub fn pause(draft: &mut Draft, findings: &mut Findings) {
 pub fn lead_active(draft: &mut Draft, findings: &Findings) {
     let Some(strategy) = draft.blue_green else { return };
     let roles = draft.roles();
+    let created = draft.set(roles.new).is_some_and(|set| set.metadata.uid.is_empty());
     let to = if draft.rollout.status.abort {
         return lead_back(draft);
-    } else if active_hash(draft).is_empty() && roles.stable.is_some() && !draft.fully_promoted() {
+    } else if created {
+        // One that this plan creates is written with its first size: nothing comes in between.
+        None
+    } else if active_hash(draft).is_empty() && roles.stable.is_some() {
         // A Service that leads to all pods, as when it was just taken over or applied anew, belongs to the stable version.
         roles.stable.filter(|&index| whole(draft, index))
     } else if replicas::halted(draft) || findings.intent.add_pause.is_some() {
@@ -292,7 +297,8 @@ fn promotion(draft: &Draft, next: &RolloutStatus, findings: &Findings, aborted: 
         let complete = saturated(draft, Some(new));
         return complete.then(|| "Stable ReplicaSet is gone".into());
     }
-    if active_hash(draft) != draft.new_hash {
+    let missing = new.available < draft.replicas() && !draft.fully_promoted();
+    if active_hash(draft) != draft.new_hash || missing {
         return None;
     }
     if next.promote_full {

@@ -167,7 +167,8 @@ fn at_rest(picture: &Picture) -> bool {
 }
 
 fn rests(rollout: &Rollout) -> bool {
-    let timed = matches!(rollout.step(), Some((_, Step::Pause(Some(_))))) || rollout.spec.switches_by_itself;
+    let timed =
+        matches!(rollout.step(), Some((_, Step::Pause(Some(_))))) || !rollout.spec.switch_pause.is_zero();
     match rollout.status.phase.as_str() {
         _ if !rollout.observed() || rollout.deleting => false,
         "Healthy" | "Degraded" => true,

@@ -37,8 +37,8 @@ pub struct Spec {
     /// Analyses before and after the switch.
     pub judged_before: bool,
     pub judged_after: bool,
-    /// A blue-green pause that ends by itself.
-    pub switches_by_itself: bool,
+    /// How long a blue-green pause lasts that ends by itself; zero for none.
+    pub switch_pause: TimeDelta,
     pub steps: Vec<Step>,
     /// Pods allowed above `replicas`, and pods that may be missing.
     pub surge: i64,
@@ -207,7 +207,7 @@ impl Spec {
             preview_service: owned(&strategy["blueGreen"], "previewService"),
             judged_before: strategy["blueGreen"]["prePromotionAnalysis"].is_object(),
             judged_after: strategy["blueGreen"]["postPromotionAnalysis"].is_object(),
-            switches_by_itself: number(&strategy["blueGreen"], "autoPromotionSeconds") > 0,
+            switch_pause: TimeDelta::seconds(number(&strategy["blueGreen"], "autoPromotionSeconds")),
             steps,
             surge,
             unavailable,
