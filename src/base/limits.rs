@@ -69,6 +69,10 @@ pub const WATCH_SECONDS: u32 = 240;
 /// Waits between attempts to open a watch.
 /// How often a cache is compared with the versions that the API server lists: a watch that lost an event says so never.
 pub const CACHE_AUDIT_SECONDS: u64 = 240;
+/// Between two comparisons because of doubts.
+pub const CACHE_DOUBT_SECONDS_MIN: u64 = 5;
+/// After so many refusals of an object's passes in a row that speak of another state than the cache shows, the cache is doubted.
+pub const CACHE_DOUBT_REFUSALS: u32 = 4;
 /// How long what an audit found may be just on its way.
 pub const CACHE_AUDIT_GRACE_SECONDS: u64 = 5;
 pub const WATCH_RETRY_MILLIS_MIN: u64 = 250;

@@ -10,7 +10,7 @@ use crate::controller::stores::{Stored, Stores, kind_of, older};
 use crate::plan::{Answer, Question, ReplicaSet, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 /// An object whose pass is due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +47,8 @@ pub struct Caches {
     stores: RwLock<Stores>,
     /// Empty when every kind that must be installed has been read; else what is missing, for people.
     missing: watch::Sender<String>,
+    /// Told when a kind's cache seems to be behind.
+    doubts: BTreeMap<Kind, Notify>,
 }
 
 /// A Rollout and everything it owns, sorted by name.
@@ -78,6 +80,22 @@ impl Caches {
         Self {
             stores: RwLock::new(stores),
             missing,
+            doubts: kinds.iter().map(|kind| (*kind, Notify::new())).collect(),
+        }
+    }
+
+    /// Says that the cache of a kind seems to be behind: a write was refused again and again because of what it shows.
+    pub fn doubt(&self, kind: Kind) {
+        if let Some(doubt) = self.doubts.get(&kind) {
+            doubt.notify_one();
+        }
+    }
+
+    /// Waits for such a word.
+    pub async fn doubted(&self, kind: Kind) {
+        match self.doubts.get(&kind) {
+            Some(doubt) => doubt.notified().await,
+            None => std::future::pending().await,
         }
     }
 

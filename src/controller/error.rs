@@ -84,6 +84,14 @@ impl Error {
         }
     }
 
+    /// What the API server knows otherwise than the cache that the write was decided from.
+    pub fn contradicts(&self) -> Option<&Target> {
+        match self {
+            Error::Conflict(target) | Error::Gone(target) | Error::AlreadyExists(target) => Some(target),
+            _ => None,
+        }
+    }
+
     /// Label of the error metric.
     pub fn category(&self) -> &'static str {
         match self {

@@ -17,6 +17,12 @@ pub const WATCHED: [Kind; 7] = [
     Kind::HttpRoute,
 ];
 
+/// The kind of a resource as RBAC names it, with or without a subresource: `rollouts/status`.
+pub fn kind_of(resource: &str) -> Option<Kind> {
+    let plural = resource.split('/').next().unwrap_or_default();
+    WATCHED.into_iter().find(|kind| kind.plural() == plural)
+}
+
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
 pub const WRITES: [(Kind, Verb); 10] = [
     (Kind::Rollout, Verb::Patch),

@@ -12,6 +12,7 @@ use crate::controller::announce::Announce;
 use crate::controller::caches::{Broken, Caches, Family, Kick};
 use crate::controller::error::{Error, Retry};
 use crate::controller::events::{Events, Involved};
+use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::probe::Prober;
 use crate::controller::queue::Next;
@@ -320,6 +321,13 @@ impl Shell {
         let (kind, object) = (involved.kind.name(), involved.key.to_string());
         let message = error.to_string();
         let (repeated, in_a_row) = self.memory.failed(subject, &message);
+        if in_a_row >= limits::CACHE_DOUBT_REFUSALS
+            && let Some(kind) = error
+                .contradicts()
+                .and_then(|target| kinds::kind_of(&target.resource))
+        {
+            self.caches.doubt(kind);
+        }
         if error.silent() {
             tracing::debug!(kind, %object, "{message}");
             return next;

@@ -151,7 +151,7 @@ impl Watches {
             let event = tokio::select! {
                 biased;
                 event = stream.next() => event,
-                () = sleep_until(audit) => {
+                () = self.audit_due(kind, audit) => {
                     if self.missed_something::<T>(kind).await {
                         tracing::warn!("a watch of {} missed something; listing anew", kind.plural());
                         return End::Relist;
@@ -197,6 +197,20 @@ impl Watches {
                 }
                 _ => sleep(wait.next()).await,
             }
+        }
+    }
+
+    /// Waits until the cache is to be compared: when it is time, or sooner when it is doubted, though not all the time.
+    async fn audit_due(&self, kind: Kind, at: Instant) {
+        let soonest = at - AUDIT + Duration::from_secs(limits::CACHE_DOUBT_SECONDS_MIN);
+        let doubted = async {
+            sleep_until(soonest).await;
+            self.caches.doubted(kind).await;
+        };
+        tokio::select! {
+            biased;
+            () = doubted => {}
+            () = sleep_until(at) => {}
         }
     }
 

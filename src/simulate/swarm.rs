@@ -3,6 +3,7 @@
 
 use crate::base::object::Kind;
 use crate::base::seed::Seed;
+use crate::cluster::request::Verb;
 use crate::controller::pass::Core;
 use crate::controller::probe::Provider as Measures;
 use crate::simulate::fault::Fault;
@@ -467,7 +468,7 @@ fn tells(record: &Record) -> bool {
     match &record.what {
         What::Traffic(_) => false,
         What::Request(request) => {
-            let read = request.changes.is_empty() && request.code < 300;
+            let read = matches!(request.verb, Verb::Get | Verb::List | Verb::Watch) && request.code < 300;
             !request.resource.starts_with("leases") && !read
         }
         _ => true,

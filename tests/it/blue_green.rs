@@ -735,12 +735,18 @@ fn a_release_that_gets_nowhere_is_aborted_when_its_deadline_passes() {
 #[test]
 fn the_deadline_for_progress_does_not_run_while_an_analysis_does() {
     let mut world = world(json!({"prePromotionAnalysis": analysis(), "postPromotionAnalysis": analysis()}));
-    change(&mut world, &json!({"spec": {"progressDeadlineSeconds": 30, "progressDeadlineAbort": true}}));
+    change(
+        &mut world,
+        &json!({"spec": {"progressDeadlineSeconds": 30, "progressDeadlineAbort": true}}),
+    );
     release(&mut world, "v2");
     for part in ["pre", "post"] {
         run_for(&mut world, 300);
         assert_eq!(status(&world).phase, "Progressing", "{part}");
         end_run(&mut world, part, "Successful");
     }
-    assert_eq!((led_to_tag(&world, "active"), status(&world).phase.as_str()), ("v2", "Healthy"));
+    assert_eq!(
+        (led_to_tag(&world, "active"), status(&world).phase.as_str()),
+        ("v2", "Healthy")
+    );
 }

@@ -246,3 +246,30 @@ async fn who_asked_about_an_unreadable_kind_is_woken_when_it_can_be_read() {
         "also when the list does not have it"
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_cache_that_is_doubted_is_compared_at_once() {
+    let lists = Mutex::new(0);
+    let api = FakeApi::new(move |asked| {
+        let rollouts = asked.line.ends_with("/rollouts");
+        match (rollouts, asked.query.contains("watch=")) {
+            (true, false) => {
+                let mut lists = lists.lock().unwrap();
+                *lists += 1;
+                // No watch says that the object changed.
+                list(&[rollout_json("web", if *lists == 1 { 7 } else { 8 })])
+            }
+            (_, true) => Reply::Watch(Vec::new()),
+            (false, false) if asked.line.contains("gateway") => status(404, "NotFound", ""),
+            (false, false) => list(&[]),
+        }
+    });
+    let started = start(&api);
+    filled(&started).await;
+    let version = || started.caches.version(Kind::Rollout, &web()).unwrap().1;
+    sleep(Duration::from_secs(30)).await;
+    assert_eq!(version(), "7");
+    started.caches.doubt(Kind::Rollout);
+    sleep(Duration::from_secs(15)).await;
+    assert_eq!(version(), "8");
+}

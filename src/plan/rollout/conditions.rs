@@ -233,7 +233,10 @@ pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTim
     if status.blue_green.judging() {
         return None;
     }
-    let delayed = |&index: &usize| draft.sets[index].scale_down_deadline().is_some();
+    let delayed = |&index: &usize| {
+        let set = &draft.sets[index];
+        set.replicas_desired > 0 && set.scale_down_deadline().is_some()
+    };
     if is_true(status, condition::PAUSED) || draft.roles().others.iter().any(delayed) {
         return None;
     }

@@ -209,7 +209,9 @@ pub fn pause(draft: &mut Draft, findings: &mut Findings) {
 pub fn lead_active(draft: &mut Draft, findings: &Findings) {
     let Some(strategy) = draft.blue_green else { return };
     let roles = draft.roles();
-    let created = draft.set(roles.new).is_some_and(|set| set.metadata.uid.is_empty());
+    let created = draft
+        .set(roles.new)
+        .is_some_and(|set| set.metadata.uid.is_empty());
     let to = if draft.rollout.status.abort {
         return lead_back(draft);
     } else if created {

@@ -14,6 +14,7 @@ use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// What a Rollout without a canary strategy has of one: no steps, no router, no Services.
@@ -265,8 +266,17 @@ impl<'a> Draft<'a> {
 
     /// The writes in their order, and what to tell about each.
     pub fn into_writes(self) -> (Vec<Action>, Vec<Note>) {
-        let (mut actions, mut notes) = (Vec::new(), Vec::new());
-        for (at, write) in self.writes.into_iter().enumerate() {
+        let (mut actions, mut notes): (Vec<Action>, Vec<Note>) = (Vec::new(), Vec::new());
+        let sets = self.seen.replica_sets.iter();
+        let mut seen: BTreeMap<Key, &ReplicaSet> = sets.map(|set| (set.metadata.key(), set)).collect();
+        for mut write in self.writes {
+            // What one pass of the plan decided another may have undone: only the first write to an object can be compared.
+            let of_set = write.action.kind == Kind::ReplicaSet;
+            let first = of_set.then(|| seen.remove(&write.action.key)).flatten();
+            if first.is_some_and(|set| changes_nothing(&mut write.action, set)) {
+                continue;
+            }
+            let at = actions.len();
             actions.push(write.action);
             notes.extend(write.notes.into_iter().map(|note| note.about(at)));
         }
@@ -275,6 +285,33 @@ impl<'a> Draft<'a> {
 
     pub fn writes_len(&self) -> usize {
         self.writes.len()
+    }
+}
+
+fn empty() -> Value {
+    Value::Object(serde_json::Map::new())
+}
+
+/// Takes out of a patch what `seen` has already. Returns whether nothing is left of it.
+fn changes_nothing(action: &mut Action, seen: &ReplicaSet) -> bool {
+    if action.verb != Verb::Patch {
+        return false;
+    }
+    let size = Value::from(seen.replicas_desired);
+    drop_member(&mut action.body, "/spec", |name, value| {
+        name == "replicas" && *value == size
+    });
+    drop_member(&mut action.body, "/metadata/annotations", |name, value| {
+        seen.metadata.annotation(name) == value.as_str()
+    });
+    drop_member(&mut action.body, "/metadata", |_, value| *value == empty());
+    drop_member(&mut action.body, "", |_, value| *value == empty());
+    action.body == empty()
+}
+
+fn drop_member(body: &mut Value, at: &str, same: impl Fn(&str, &Value) -> bool) {
+    if let Some(members) = body.pointer_mut(at).and_then(Value::as_object_mut) {
+        members.retain(|name, value| !same(name, value));
     }
 }
 

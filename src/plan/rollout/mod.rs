@@ -78,6 +78,9 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
     if problems.is_empty() && seen.unreadable.is_none() {
         prepare(&mut draft);
         chain(&mut draft);
+        if !draft.hop {
+            services::lead_back(&mut draft);
+        }
         analysis::tidy(&mut draft);
         services::release(&mut draft);
         return conclude(draft);

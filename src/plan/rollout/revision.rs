@@ -189,6 +189,10 @@ fn tell_create_failure(draft: &mut Draft) -> bool {
     let Some(why) = draft.seen.create_failure.as_ref() else {
         return false;
     };
+    if draft.rollout.status.abort && draft.rollout.status.current_pod_hash == draft.new_hash {
+        // Its update is over: that it was aborted matters more.
+        return false;
+    }
     let mut next = draft.rollout.status.clone();
     let known = conditions::get(&next, condition::PROGRESSING);
     if known.is_some_and(|known| known.reason == reason::REPLICA_SET_CREATE_ERROR && known.message == *why) {

@@ -3,7 +3,7 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{replicas, status, traffic};
+use crate::plan::rollout::{replicas, traffic};
 use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
@@ -27,25 +27,33 @@ pub fn reconcile(draft: &mut Draft) {
         draft.canary.stable_service.clone(),
         draft.canary.canary_service.clone(),
     );
-    if !promotion_under_way(draft, &stable_name) {
+    let aborted = draft.rollout.status.abort && !draft.fully_promoted();
+    if aborted || !leads_ahead(draft) {
         switch(draft, &stable_name, roles.stable);
     }
     if draft.routed() && traffic::leads_to_canary(draft) {
         return;
     }
-    let aborted = draft.rollout.status.abort && !draft.fully_promoted();
     let to = if aborted { roles.stable } else { roles.new };
     switch(draft, &canary_name, to);
 }
 
-/// A promotion writes the Service before the status. If the status was lost on the way, the promotion is still due: the Service stays
-/// where it is instead of going back and forth.
-fn promotion_under_way(draft: &Draft, stable_service: &str) -> bool {
-    let service = draft.answers.service(&draft.sibling(stable_service));
-    let leads_to_new = service
-        .and_then(|service| service.selector.get(label::POD_HASH))
-        .is_some_and(|hash| *hash == draft.new_hash);
-    leads_to_new && !draft.fully_promoted() && status::promotion_is_due(draft)
+/// Whether the stable Service leads to the new version although that is not stable. A promotion writes the Service before the status;
+/// when the status was lost on the way, this plan may well come to the same end.
+fn leads_ahead(draft: &Draft) -> bool {
+    let service = draft
+        .answers
+        .service(&draft.sibling(&draft.canary.stable_service));
+    let selected = service.and_then(|service| service.selector.get(label::POD_HASH));
+    selected.is_some_and(|hash| *hash == draft.new_hash) && !draft.fully_promoted()
+}
+
+/// Leads the stable Service back, once it is clear that this plan promotes nothing: before, it would go back and forth.
+pub fn lead_back(draft: &mut Draft) {
+    if leads_ahead(draft) {
+        let (name, stable) = (draft.canary.stable_service.clone(), draft.roles().stable);
+        switch(draft, &name, stable);
+    }
 }
 
 /// Lets go of the Services that the Rollout managed and does not name any more: they select by their own labels again.

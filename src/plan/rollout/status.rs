@@ -96,11 +96,6 @@ pub fn count(draft: &Draft, status: &mut RolloutStatus) {
     }
 }
 
-/// Whether the new version would become stable now, going by the status as it is.
-pub fn promotion_is_due(draft: &Draft) -> bool {
-    promotion(draft, &draft.rollout.status, &Intent::default()).is_some()
-}
-
 /// Why the new version becomes stable now, if it does.
 fn promotion(draft: &Draft, status: &RolloutStatus, intent: &Intent) -> Option<String> {
     let roles = draft.roles();
@@ -169,7 +164,7 @@ fn complete_step(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Int
     } else if step.set_canary_scale.is_some() {
         reached()
     } else if let Some(weight) = step.set_weight {
-        reached() && traffic::seen_with(draft, weight)
+        !draft.hop && reached() && traffic::seen_with(draft, weight)
     } else if step.analysis.is_some() {
         status
             .canary

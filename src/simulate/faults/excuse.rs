@@ -48,6 +48,8 @@ pub fn excuse(name: &str, facts: &mut Facts) {
     let recovery = match entry.id {
         _ if away => seconds(360),
         "A2" | "A16" | "A18" => seconds(180),
+        // A watch that is asked for and never answered is noticed like one that lost an event.
+        "A5" => seconds(360),
         _ => TimeDelta::zero(),
     };
     // A watch that lost an event shows it when the cache is compared: only then is there rest. A contested write waits ten seconds.
@@ -75,6 +77,11 @@ fn void(name: &str) -> &'static [&'static str] {
         "schema-prunes" => &["S12"],
         // Nobody elected the second one, each undoes and repeats what the other does, and both tell Slack.
         "second-controller" => &["S7", "S9", "S11", "S12", "S13"],
+        // Services are led to versions without pods, and what leads them back cannot wait for their endpoints.
+        "gitops-reverts" | "stable-pods-lost" => &["S1"],
+        // Two Rollouts of one selector hand Services and routes to and fro; a Rollout brought back adopts one ReplicaSet after the other.
+        "twin-rollout" => &["S8"],
+        "backup-restored" => &["T6"],
         _ => &[],
     }
 }

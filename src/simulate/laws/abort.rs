@@ -47,6 +47,10 @@ fn known_abort(sight: &Sight<'_>, rollout: &Rollout, request: &Requested) -> Opt
     if !rollout.status.abort || rollout.status.promote_full || !rollout.updating() || !rollout.observed() {
         return None;
     }
+    if sight.picture.lost(rollout, &rollout.status.stable) {
+        // There is nothing to go back to: pods of this version are better than none.
+        return None;
+    }
     let (since, by) = sight.picture.tale(rollout)?.aborted.as_ref()?;
     let own = by.as_ref() == Some(&request.caller);
     let excused = if own {

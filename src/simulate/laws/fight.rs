@@ -62,7 +62,10 @@ impl Law for NoEscalation {
                     let last = fight.ours.replace(sight.now());
                     let body = std::mem::replace(&mut fight.body, unguarded(&request.body));
                     fight.lost = false;
-                    let since = last.filter(|_| body == fight.body).map(|last| sight.now() - last);
+                    if body != fight.body {
+                        fight.losses.clear();
+                    }
+                    let since = last.map(|last| sight.now() - last);
                     let soon = since
                         .filter(|since| fight.losses.len() >= LOSSES && *since < sight.facts.fight_interval);
                     found = found.or_else(|| {

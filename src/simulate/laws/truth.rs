@@ -73,13 +73,24 @@ fn untrue(sight: &Sight<'_>, rollout: &Rollout) -> Option<String> {
             Some("no message says why".to_owned())
         }
         "Progressing" | "Paused"
-            if status.abort && rollout.updating() && rollout.observed() && !rollout.spec.paused =>
+            if status.abort
+                && rollout.updating()
+                && rollout.observed()
+                && !rollout.spec.paused
+                && !cannot_begin(rollout) =>
         {
             Some("the update is aborted".to_owned())
         }
         "Progressing" | "Paused" | "Degraded" => None,
         other => Some(format!("nobody knows a phase {other:?}")),
     }
+}
+
+/// The ReplicaSet of the newest version cannot be made: that is said, whatever became of the version before.
+fn cannot_begin(rollout: &Rollout) -> bool {
+    rollout
+        .condition("Progressing")
+        .is_some_and(|condition| condition.contains(&"ReplicaSetCreateError".into()))
 }
 
 fn unhealthy(sight: &Sight<'_>, rollout: &Rollout) -> Option<String> {
