@@ -1,7 +1,7 @@
 //! Blue-green updates in which anything happens at any time, drawn from seeds: the laws hold throughout, and when people are done it ends
 //! where it must.
 
-use crate::blue_green::manifest;
+use crate::blue_green_stage::manifest;
 use crate::world::World;
 use chrono::TimeDelta;
 use serde_json::{Value, json};

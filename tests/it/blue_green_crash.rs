@@ -1,6 +1,6 @@
 //! The controller dies after every single write of a blue-green story; the end must be that of the undisturbed one. See `crash`.
 
-use crate::blue_green::{manifest, users_reach_pods};
+use crate::blue_green_stage::{manifest, users_reach_pods};
 use crate::crash::{Story, change, check_stories, healthy, release, until};
 use crate::world::World;
 use chrono::TimeDelta;

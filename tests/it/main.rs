@@ -12,6 +12,8 @@
 mod blue_green;
 mod blue_green_chance;
 mod blue_green_crash;
+mod blue_green_stage;
+mod blue_green_trouble;
 mod canary;
 mod cli;
 mod cli_actions;
