@@ -1,4 +1,4 @@
-//! Blue-green updates in which anything happens at any time, drawn from seeds: the laws hold throughout, and when people are done it ends
+//! Blue-green updates in which anything happens at any time, drawn from seeds, and the controller may die once: the laws hold throughout, and when people are done it ends
 //! where it must.
 
 use crate::blue_green_stage::manifest;
@@ -145,6 +145,10 @@ fn live(seed: u64) {
     let errors = json!({"metadata": {"name": "errors"}, "spec": {"metrics": [metric]}});
     world.put(Kind::AnalysisTemplate, errors);
     world.put(Kind::Rollout, manifest(&strategy(&mut chance)));
+    if chance.below(2) == 0 {
+        let away = TimeDelta::seconds([0, 2, 45][chance.below(3)]);
+        world.crash = Some((1 + chance.below(60), away));
+    }
     run_for(&mut world, 5);
     let mut edits = 0;
     for _ in 0..DEEDS {

@@ -208,7 +208,13 @@ impl<'a> Draft<'a> {
             action.kind == kind && action.key == key && matches!(action.verb, Verb::Create | Verb::Patch)
         };
         let pending = self.writes[self.barrier..].iter().rposition(same);
-        let Some(at) = pending.map(|at| at + self.barrier) else {
+        // What this plan creates has no version yet that could guard a second write: all of it is one, even across a move of traffic,
+        // which never leads to what is not there.
+        let created = || {
+            let mut before = self.writes[..self.barrier].iter();
+            before.position(|write| same(write) && write.action.verb == Verb::Create)
+        };
+        let Some(at) = pending.map(|at| at + self.barrier).or_else(created) else {
             return self.add(Verb::Patch, kind, key, guard, patch);
         };
         let overtakes = sizes(&patch)
@@ -226,6 +232,9 @@ impl<'a> Draft<'a> {
             json::merge_patches(&mut write.action.body, &patch);
         }
         // A size must not come true before one that was decided earlier: together they would break the budget.
+        if overtakes && at < self.barrier {
+            self.barrier -= 1;
+        }
         let at = if overtakes { self.writes.len() } else { at };
         self.writes.insert(at, write);
         at

@@ -98,7 +98,8 @@ impl FailClosed {
         if before.status.promote_full || spec.rollback_window || gone {
             return None;
         }
-        if before.status.abort {
+        // An abort is of its own version: a newer one may come to its end in the very write that lifts it.
+        if before.status.abort && before.status.current == *new {
             return Some("the update is aborted".to_owned());
         }
         if !spec.active_service.is_empty() {
