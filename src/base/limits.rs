@@ -16,6 +16,10 @@ pub const MEASUREMENTS_KEPT_DEFAULT: usize = 10;
 pub const PROVIDER_BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Seconds a Prometheus query may take when the metric does not say (Argo Rollouts' default).
 pub const PROMETHEUS_TIMEOUT_SECONDS_DEFAULT: i64 = 30;
+/// The same for a web metric.
+pub const WEB_TIMEOUT_SECONDS_DEFAULT: i64 = 10;
+/// Seconds until a Job that a measurement began and that is not seen counts as gone.
+pub const JOB_UNSEEN_SECONDS_MAX: i64 = 15;
 /// Seconds until a measurement that ended in an error is repeated, whatever the interval (Argo Rollouts' rule).
 pub const MEASUREMENT_RETRY_SECONDS: i64 = 10;
 /// Measurements in flight over all runs.

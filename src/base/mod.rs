@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod gotime;
 pub mod json;
+pub mod json_path;
 pub mod limits;
 pub mod names;
 pub mod object;

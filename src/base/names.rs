@@ -14,6 +14,8 @@ pub mod label {
     pub const INSTANCE_ID: &str = "argo-rollouts.argoproj.io/controller-instance-id";
     pub const ROLLOUT_TYPE: &str = "rollout-type";
     pub const STEP_INDEX: &str = "step-index";
+    /// The AnalysisRun of a Job and of its pods.
+    pub const RUN_UID: &str = "analysisrun.argoproj.io/uid";
 }
 
 pub mod annotation {
@@ -26,6 +28,12 @@ pub mod annotation {
     pub const MANAGED_BY: &str = "argo-rollouts.argoproj.io/managed-by-rollouts";
     pub const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
     pub const NOTIFIED: &str = "notified.notifications.argoproj.io";
+    /// On a Job: the AnalysisRun and the metric that it measures.
+    pub const RUN_NAME: &str = "analysisrun.argoproj.io/name";
+    pub const RUN_NAMESPACE: &str = "analysisrun.argoproj.io/namespace";
+    pub const RUN_METRIC: &str = "analysisrun.argoproj.io/metric-name";
+    /// What the annotations that subscribe to Argo Rollouts' notifications begin with.
+    pub const NOTIFICATIONS: &str = "notifications.argoproj.io/";
     /// Slack channel (id or name) for this Rollout's thread; ours.
     pub const SLACK_CHANNEL: &str = "serin.dev/slack-channel";
 }
@@ -38,6 +46,9 @@ pub mod condition {
     pub const PAUSED: &str = "Paused";
     pub const COMPLETED: &str = "Completed";
     pub const HEALTHY: &str = "Healthy";
+    /// Ours: see the reasons of the same names.
+    pub const ROUTE_REFUSED: &str = "RouteRefused";
+    pub const NOTIFICATIONS_IGNORED: &str = "NotificationsIgnored";
 }
 
 pub mod reason {
@@ -63,6 +74,11 @@ pub mod reason {
     pub const SWITCH_SERVICE: &str = "SwitchService";
     /// Ours: a metric whose limits forgive every measurement.
     pub const LIMITS_FORGIVE_ALL: &str = "LimitsForgiveAll";
+    pub const EXPERIMENT_ERROR: &str = "ExperimentError";
+    /// Ours: no Gateway serves the route that carries the weights.
+    pub const ROUTE_REFUSED: &str = "RouteRefused";
+    /// Ours: annotations of Argo Rollouts' notifications, which nobody reads here.
+    pub const NOTIFICATIONS_IGNORED: &str = "NotificationsIgnored";
     pub const WEIGHT_UPDATED: &str = "TrafficWeightUpdated";
 }
 

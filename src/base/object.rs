@@ -17,13 +17,16 @@ pub enum Kind {
     ReplicaSet,
     Service,
     HttpRoute,
+    Job,
+    Pod,
 }
 
 impl Kind {
     pub fn api_version(self) -> &'static str {
         match self {
             Kind::ReplicaSet => "apps/v1",
-            Kind::Service => "v1",
+            Kind::Job => "batch/v1",
+            Kind::Service | Kind::Pod => "v1",
             Kind::HttpRoute => "gateway.networking.k8s.io/v1",
             _ => names::API_VERSION,
         }
@@ -39,6 +42,8 @@ impl Kind {
             Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::HttpRoute => "HTTPRoute",
+            Kind::Job => "Job",
+            Kind::Pod => "Pod",
         }
     }
 
@@ -52,6 +57,8 @@ impl Kind {
             Kind::ReplicaSet => "replicasets",
             Kind::Service => "services",
             Kind::HttpRoute => "httproutes",
+            Kind::Job => "jobs",
+            Kind::Pod => "pods",
         }
     }
 

@@ -43,6 +43,8 @@ pub struct Reading {
     pub result: Value,
     /// The value as people read it.
     pub value: String,
+    /// The measurement has only begun: what ends it is named in the metadata, and there is no result yet.
+    pub begun: bool,
     /// Goes to the measurement's metadata, for example `warnings`.
     pub metadata: BTreeMap<String, String>,
     /// Goes to the metric result's metadata, for example `ResolvedPrometheusQuery`.

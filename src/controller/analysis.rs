@@ -33,6 +33,7 @@ pub async fn run_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
         run: AnalysisRun::clone(&run),
         finished: measured.finished,
         in_flight: measured.in_flight,
+        jobs: shell.caches.jobs_of(&run.metadata.uid),
     };
     let RunPlan { plan, probes } = (shell.core.plan_run)(&seen, shell.clock.now());
     if let Some(due) = shell.memory.company_until(&subject, plan.deferrable) {

@@ -7,6 +7,8 @@ use crate::base::json::text;
 use crate::base::names::annotation;
 use crate::base::object::{Key, OwnerRef};
 use crate::plan::ReplicaSet;
+use crate::plan::analysis::{Job, JobPod};
+use crate::plan::experiment::{Experiment, ExperimentStatus};
 use crate::plan::question::Service;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
@@ -153,6 +155,19 @@ impl Decode for AnalysisRun {
     }
 }
 
+impl Decode for Experiment {
+    fn decode(json: Value) -> Result<Self, String> {
+        let status = &json["status"];
+        Ok(Self {
+            metadata: decode(json["metadata"].clone())?,
+            status: ExperimentStatus {
+                phase: text(status, "/phase").to_owned(),
+                message: text(status, "/message").to_owned(),
+            },
+        })
+    }
+}
+
 impl Decode for AnalysisTemplate {
     fn decode(json: Value) -> Result<Self, String> {
         decode(json)
@@ -162,6 +177,24 @@ impl Decode for AnalysisTemplate {
 impl Decode for ReplicaSet {
     fn decode(json: Value) -> Result<Self, String> {
         ReplicaSet::from_json(json)
+    }
+}
+
+impl Decode for Job {
+    fn decode(json: Value) -> Result<Self, String> {
+        Ok(Self {
+            metadata: decode(json["metadata"].clone())?,
+            end: Self::end_in(&json["status"]),
+            stuck: None,
+        })
+    }
+}
+
+impl Decode for JobPod {
+    fn decode(json: Value) -> Result<Self, String> {
+        Ok(Self {
+            stuck: Self::stuck_in(&json),
+        })
     }
 }
 

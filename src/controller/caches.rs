@@ -7,6 +7,8 @@ use crate::api::rollout::Rollout;
 use crate::base::object::{Key, Kind};
 use crate::controller::cached::Seen;
 use crate::controller::stores::{Stored, Stores, kind_of, older};
+use crate::plan::analysis::Job;
+use crate::plan::experiment::Experiment;
 use crate::plan::{Answer, Question, ReplicaSet, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -17,6 +19,7 @@ use tokio::sync::{Notify, watch};
 pub enum Kick {
     Rollout(Key),
     Run(Key),
+    Experiment(Key),
 }
 
 impl Kick {
@@ -25,6 +28,7 @@ impl Kick {
         match self {
             Kick::Rollout(key) => (Kind::Rollout, key),
             Kick::Run(key) => (Kind::AnalysisRun, key),
+            Kick::Experiment(key) => (Kind::Experiment, key),
         }
     }
 }
@@ -243,12 +247,27 @@ impl Caches {
         self.read().versions(kind)
     }
 
-    /// Every Rollout and AnalysisRun.
+    /// The Jobs that this AnalysisRun controls; `None` while Jobs cannot be read.
+    pub fn jobs_of(&self, run_uid: &str) -> Option<Vec<Job>> {
+        self.read().jobs_of(run_uid)
+    }
+
+    pub fn experiment(&self, key: &Key) -> Option<Result<Arc<Experiment>, Box<Broken>>> {
+        let stores = self.read();
+        let cached = stores.experiments.get(key)?;
+        Some(match &cached.object {
+            Ok(experiment) => Ok(Arc::clone(experiment)),
+            Err(message) => Err(cached.broken(Kind::Experiment, key, message)),
+        })
+    }
+
+    /// Every object that has passes.
     pub fn all(&self) -> Vec<Kick> {
         let stores = self.read();
         let rollouts = stores.rollouts.keys().cloned().map(Kick::Rollout);
         rollouts
             .chain(stores.runs.keys().cloned().map(Kick::Run))
+            .chain(stores.experiments.keys().cloned().map(Kick::Experiment))
             .collect()
     }
 

@@ -5,7 +5,7 @@
 use crate::base::limits;
 use crate::base::secret::Secret;
 use crate::controller::watch::chain;
-use crate::measure::{Auth, Call, Request, Response};
+use crate::measure::{Auth, Call, Request, Response, WebMethod};
 use futures::future::BoxFuture;
 use prometheus_http_query::Client as Prometheus;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -64,6 +64,14 @@ impl Http {
 
     async fn exchange(&self, request: &Request) -> Result<Response, String> {
         let headers = self.headers(request).await?;
+        if let Call::Web { method, .. } = &request.call {
+            let method = match method {
+                WebMethod::Get => Method::Get,
+                WebMethod::Post => Method::Post,
+                WebMethod::Put => Method::Put,
+            };
+            return read(self.wire.query(request, &headers, method).await?).await;
+        }
         let answer = self.wire.query(request, &headers, Method::Post).await?;
         let answer = match answer.status().as_u16() {
             // Some proxies let only GET through.
@@ -142,6 +150,7 @@ impl Http {
 pub fn address(call: &Call) -> &str {
     match call {
         Call::PrometheusInstant { address, .. } | Call::PrometheusRange { address, .. } => address,
+        Call::Web { url, .. } => url,
     }
 }
 
@@ -194,6 +203,7 @@ fn same_host(attempt: redirect::Attempt) -> redirect::Action {
 pub enum Method {
     Get,
     Post,
+    Put,
 }
 
 /// What carries requests to a provider and answers back.
@@ -225,6 +235,19 @@ impl Wire for Sockets {
     ) -> BoxFuture<'a, Result<reqwest::Response, String>> {
         Box::pin(async move {
             let client = self.client(request.insecure).clone();
+            if let Call::Web { url, body, .. } = &request.call {
+                let verb = match method {
+                    Method::Get => reqwest::Method::GET,
+                    Method::Post => reqwest::Method::POST,
+                    Method::Put => reqwest::Method::PUT,
+                };
+                let sent = client
+                    .request(verb, url)
+                    .headers(headers.clone())
+                    .body(body.clone())
+                    .send();
+                return sent.await.map_err(|error| cause(&error));
+            }
             let prometheus =
                 Prometheus::from(client, address(&request.call)).map_err(|error| chain(&error))?;
             let millis = request.timeout.num_milliseconds();
@@ -257,7 +280,7 @@ async fn query(
             }
             match method {
                 Method::Get => builder.get_raw().await,
-                Method::Post => builder.post_raw().await,
+                _ => builder.post_raw().await,
             }
         }
         Call::PrometheusRange {
@@ -276,9 +299,10 @@ async fn query(
             }
             match method {
                 Method::Get => builder.get_raw().await,
-                Method::Post => builder.post_raw().await,
+                _ => builder.post_raw().await,
             }
         }
+        Call::Web { .. } => return Err("a web metric is no query".into()),
     };
     sent.map_err(|error| match &error {
         prometheus_http_query::Error::Client(_) => cause(&error),

@@ -6,15 +6,19 @@ use crate::base::object::Kind;
 use crate::plan::Verb;
 use kube::core::ApiResource;
 
-/// The kinds that are watched; all but [`Kind::HttpRoute`] must be installed.
-pub const WATCHED: [Kind; 7] = [
+/// The kinds that are watched; all but [`Kind::HttpRoute`] and [`Kind::Experiment`] must be installed.
+pub const WATCHED: [Kind; 10] = [
     Kind::Rollout,
     Kind::ReplicaSet,
     Kind::AnalysisRun,
     Kind::AnalysisTemplate,
     Kind::ClusterAnalysisTemplate,
+    Kind::Experiment,
     Kind::Service,
     Kind::HttpRoute,
+    Kind::Job,
+    // Those of metrics that are Jobs, by their label, and no others.
+    Kind::Pod,
 ];
 
 /// The kind of a resource as RBAC names it, with or without a subresource: `rollouts/status`.
@@ -24,7 +28,7 @@ pub fn kind_of(resource: &str) -> Option<Kind> {
 }
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
-pub const WRITES: [(Kind, Verb); 10] = [
+pub const WRITES: [(Kind, Verb); 13] = [
     (Kind::Rollout, Verb::Patch),
     (Kind::Rollout, Verb::PatchStatus),
     (Kind::ReplicaSet, Verb::Create),
@@ -33,12 +37,16 @@ pub const WRITES: [(Kind, Verb); 10] = [
     (Kind::AnalysisRun, Verb::Create),
     (Kind::AnalysisRun, Verb::Patch),
     (Kind::AnalysisRun, Verb::Delete),
+    // Only to say that none is carried out.
+    (Kind::Experiment, Verb::Patch),
     (Kind::Service, Verb::Patch),
     (Kind::HttpRoute, Verb::Patch),
+    (Kind::Job, Verb::Create),
+    (Kind::Job, Verb::Delete),
 ];
 
 /// (API group, resource, verb) beyond [`WATCHED`] and [`WRITES`], in the namespaces of the Rollouts.
-pub const OTHER_PERMISSIONS: [(&str, &str, &str); 5] = [
+pub const OTHER_PERMISSIONS: [(&str, &str, &str); 6] = [
     // Secrets that an analysis names, one at a time; never listed or watched.
     ("", "secrets", "get"),
     // Whether a Rollout is really gone, before a Service that it managed is let go.
@@ -47,6 +55,8 @@ pub const OTHER_PERMISSIONS: [(&str, &str, &str); 5] = [
     ("", "events", "patch"),
     // ReplicaSets and AnalysisRuns carry `blockOwnerDeletion`; clusters that enforce owner references ask for this.
     ("argoproj.io", "rollouts/finalizers", "update"),
+    // So do Jobs, whose owner is an AnalysisRun.
+    ("argoproj.io", "analysisruns/finalizers", "update"),
 ];
 
 /// The same in the controller's own namespace: leader election, and the Slack token.

@@ -12,6 +12,7 @@ mod contest;
 pub mod edges;
 pub mod error;
 pub mod events;
+pub mod experiment;
 pub mod http;
 pub mod kinds;
 pub mod lease;

@@ -82,6 +82,7 @@ pub async fn pass(shell: Arc<Shell>, subject: Kick) -> Next {
         match &subject {
             Kick::Rollout(key) => rollout_pass(&shell, key).await,
             Kick::Run(key) => super::analysis::run_pass(&shell, key).await,
+            Kick::Experiment(key) => super::experiment::experiment_pass(&shell, key).await,
         }
     };
     let outcome = AssertUnwindSafe(attempt).catch_unwind().await;
@@ -358,7 +359,8 @@ impl Shell {
                 .rollout_errors
                 .with_label_values(&labels)
                 .inc(),
-            _ => self.metrics.passes.run_errors.with_label_values(&labels).inc(),
+            Kind::AnalysisRun => self.metrics.passes.run_errors.with_label_values(&labels).inc(),
+            _ => {}
         }
     }
 

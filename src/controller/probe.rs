@@ -2,13 +2,15 @@
 //!
 //! What a measurement found is kept until a pass has put it into the status of its run, however often that write fails.
 
-use crate::api::analysis::Metric;
+use crate::api::analysis::{JobMetric, Metric};
 use crate::api::analysis_run::AnalysisRun;
 use crate::base::clock::Clock;
 use crate::base::gotime::Time;
 use crate::base::limits;
 use crate::base::object::Key;
 use crate::base::reading::Reading;
+use crate::controller::act::Actor;
+use crate::controller::error::Error;
 use crate::controller::http::{self, Http};
 use crate::controller::metrics::Metrics;
 use crate::controller::secrets;
@@ -46,10 +48,27 @@ impl Default for Provider {
     }
 }
 
+/// The API server, for measurements.
+pub struct Api {
+    /// Reads Secrets.
+    pub client: Client,
+    /// Creates Jobs.
+    pub actor: Actor,
+}
+
+impl Api {
+    pub fn new(client: &Client, actor: &Actor) -> Self {
+        Self {
+            client: client.clone(),
+            actor: actor.clone(),
+        }
+    }
+}
+
 /// Starts measurements and keeps what they found.
 pub struct Prober {
     provider: Provider,
-    client: Client,
+    api: Api,
     http: Http,
     clock: Clock,
     defaults: Defaults,
@@ -83,7 +102,7 @@ pub struct Measured {
 impl Prober {
     pub fn new(
         provider: Provider,
-        client: Client,
+        api: Api,
         http: Http,
         clock: Clock,
         defaults: Defaults,
@@ -92,7 +111,7 @@ impl Prober {
     ) -> Self {
         Self {
             provider,
-            client,
+            api,
             http,
             clock,
             defaults,
@@ -132,7 +151,7 @@ impl Prober {
         let in_flight = Flight::begin(&self.metrics);
         let task = self.tasks.spawn(async move {
             let _in_flight = in_flight;
-            let finished = prober.measure(&key, probe, &secrets).await;
+            let finished = prober.measure(&key, &uid, probe, &secrets).await;
             prober.finish(&key, &uid, finished);
             (prober.kick)(key);
         });
@@ -194,9 +213,21 @@ impl Prober {
     }
 
     /// Never fails, never panics: whatever happens is what the measurement found.
-    async fn measure(&self, key: &Key, probe: Probe, secrets: &tokio::sync::Mutex<Secrets>) -> Finished {
+    async fn measure(
+        &self,
+        key: &Key,
+        uid: &str,
+        probe: Probe,
+        secrets: &tokio::sync::Mutex<Secrets>,
+    ) -> Finished {
         let (metric, mut started_at) = (probe.metric.clone(), self.clock.now());
-        let attempt = AssertUnwindSafe(self.attempt(key, &probe, secrets, &mut started_at)).catch_unwind();
+        let attempt = async {
+            match plan::analysis::job_of(&probe) {
+                Some(spec) => self.begin_job(key, uid, &probe, &spec).await,
+                None => self.attempt(key, &probe, secrets, &mut started_at).await,
+            }
+        };
+        let attempt = AssertUnwindSafe(attempt).catch_unwind();
         let reading = attempt.await.unwrap_or_else(|_| {
             tracing::error!(run = %key, metric, "a measurement panicked");
             Err("a bug in Serin: the measurement panicked; its log has more".into())
@@ -239,6 +270,33 @@ impl Prober {
         Ok(mask_reading(reading, &values))
     }
 
+    /// Creates the Job of a measurement, or finds that an earlier attempt did: its name says which measurement it is.
+    async fn begin_job(
+        &self,
+        run: &Key,
+        run_uid: &str,
+        probe: &Probe,
+        spec: &JobMetric,
+    ) -> Result<Reading, String> {
+        let _permits = self.permits_for("").await;
+        let create = measure::job::create(run, run_uid, &probe.metric, spec, probe.attempt);
+        let mut failure = String::new();
+        for _ in 0..JOB_ATTEMPTS_MAX {
+            match self
+                .api
+                .actor
+                .carry_out(std::slice::from_ref(&create))
+                .await
+                .failure
+            {
+                None | Some(Error::AlreadyExists(_)) => return Ok(measure::job::begun(&create.key)),
+                Some(error) if error.unsure() => failure = error.to_string(),
+                Some(error) => return Err(error.to_string()),
+            }
+        }
+        Err(failure)
+    }
+
     /// First the host's permit, then one of all: those who wait for a slow host take nothing from the others.
     async fn permits_for(
         &self,
@@ -276,7 +334,9 @@ impl Prober {
                         secret.name, secret.namespace
                     )
                 };
-                let data = secrets::read(&self.client, &secret).await?.ok_or_else(missing)?;
+                let data = secrets::read(&self.api.client, &secret)
+                    .await?
+                    .ok_or_else(missing)?;
                 cache.insert(reference.name.clone(), data);
             }
             let value = cache
@@ -304,6 +364,9 @@ impl Run {
     }
 }
 
+/// Attempts to create one Job while nobody knows whether it was.
+const JOB_ATTEMPTS_MAX: usize = 3;
+
 /// Counts a measurement as under way until it is dropped.
 struct Flight(prometheus::IntGauge);
 
@@ -330,8 +393,9 @@ fn recorded(run: &AnalysisRun, finished: &Finished) -> bool {
     results
         .flat_map(|result| &result.measurements)
         .any(|measurement| {
-            measurement.started_at == Some(finished.started_at)
-                && measurement.finished_at == Some(finished.finished_at)
+            plan::analysis::is_begun(measurement, finished)
+                || measurement.started_at == Some(finished.started_at)
+                    && measurement.finished_at == Some(finished.finished_at)
         })
 }
 

@@ -14,7 +14,7 @@ use crate::controller::lease::{Elector, Leadership, identity, lease_name};
 use crate::controller::metrics::Metrics;
 use crate::controller::options::Options;
 use crate::controller::pass::{Memory, Shell, pass};
-use crate::controller::probe::Prober;
+use crate::controller::probe::{self, Prober};
 use crate::controller::queue::{Queue, dispatch};
 use crate::controller::tasks::Tasks;
 use crate::controller::watch::Watches;
@@ -152,7 +152,7 @@ impl Queues {
     fn add(&self, kick: Kick) {
         match kick {
             Kick::Rollout(_) => self.rollouts.add(kick),
-            Kick::Run(_) => self.runs.add(kick),
+            Kick::Run(_) | Kick::Experiment(_) => self.runs.add(kick),
         }
     }
 }
@@ -188,7 +188,7 @@ impl Parts {
         let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
             provider,
-            client.clone(),
+            probe::Api::new(&client, &actor),
             http,
             clock.clone(),
             Defaults { prometheus_address },

@@ -8,6 +8,8 @@ use crate::base::object::{Key, Kind, OwnerRef};
 use crate::controller::cached::{Decode, Seen};
 use crate::controller::caches::{Broken, Family, Kick, Sync};
 use crate::controller::selector::selects;
+use crate::plan::analysis::{Job, JobPod};
+use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
 use crate::plan::{Answer, Question, ReplicaSet};
 use serde_json::Value;
@@ -39,11 +41,14 @@ pub struct Stores {
     pub rollouts: Store<Rollout>,
     replica_sets: Store<ReplicaSet>,
     pub runs: Store<AnalysisRun>,
+    pub experiments: Store<Experiment>,
     templates: Store<AnalysisTemplate>,
     cluster_templates: Store<AnalysisTemplate>,
     services: Store<Service>,
     routes: Store<Value>,
-    /// ReplicaSets and AnalysisRuns by the uid of the owner that controls them.
+    jobs: Store<Job>,
+    job_pods: Store<JobPod>,
+    /// ReplicaSets, AnalysisRuns, Jobs and their pods by the uid of the owner that controls them.
     children: BTreeMap<String, BTreeSet<(Kind, Key)>>,
     /// Services by the Rollout that manages their selector, whether that exists or not.
     managed: BTreeMap<Key, BTreeSet<Key>>,
@@ -71,10 +76,15 @@ impl<T> Cached<T> {
 impl Stores {
     pub fn missing(&self) -> String {
         let waiting = |(kind, sync): (&Kind, &Sync)| match sync {
+            // Experiments are only told something, and pods of Jobs only say why one does not start.
+            _ if matches!(kind, Kind::Experiment | Kind::Pod) => None,
             // Of routes it is enough to have tried, since they need not be installed. To decide before would be to call every Rollout
             // that names one invalid, at each start of the controller.
             Sync::Unread => Some(format!("{}: {NOT_READ_YET}", kind.plural())),
-            Sync::Waiting(why) if *kind != Kind::HttpRoute => Some(format!("{}: {why}", kind.plural())),
+            // Nor need Jobs be readable: only metrics that are Jobs ask for them.
+            Sync::Waiting(why) if !matches!(kind, Kind::HttpRoute | Kind::Job) => {
+                Some(format!("{}: {why}", kind.plural()))
+            }
             _ => None,
         };
         self.sync
@@ -152,7 +162,7 @@ impl Stores {
 
     fn link(&mut self, kind: Kind, key: &Key, owner: Option<&OwnerRef>) {
         match (kind, owner) {
-            (Kind::ReplicaSet | Kind::AnalysisRun, Some(owner)) => {
+            (Kind::ReplicaSet | Kind::AnalysisRun | Kind::Job | Kind::Pod, Some(owner)) => {
                 let children = self.children.entry(owner.uid.clone()).or_default();
                 children.insert((kind, key.clone()));
             }
@@ -179,15 +189,26 @@ impl Stores {
 
     /// Which passes a change of this object makes due.
     fn concerned(&self, kind: Kind, key: &Key, owners: [Option<OwnerRef>; 2]) -> Vec<Kick> {
-        let owners = owners.iter().flatten().filter(|owner| is_rollout(owner));
+        let owners = owners.iter().flatten();
         let mut kicks: Vec<Kick> = owners
-            .map(|owner| Kick::Rollout(Key::new(&key.namespace, &owner.name)))
+            .filter_map(|owner| {
+                let owner_key = Key::new(&key.namespace, &owner.name);
+                match kind {
+                    Kind::Job => is_a(owner, Kind::AnalysisRun).then_some(Kick::Run(owner_key)),
+                    Kind::Pod => {
+                        let run = self.jobs.get(&owner_key)?.owner.as_ref();
+                        Some(Kick::Run(Key::new(&key.namespace, &run?.name)))
+                    }
+                    _ => is_a(owner, Kind::Rollout).then_some(Kick::Rollout(owner_key)),
+                }
+            })
             .collect();
         match kind {
             Kind::Rollout => kicks.push(Kick::Rollout(key.clone())),
             Kind::AnalysisRun => kicks.push(Kick::Run(key.clone())),
             Kind::ReplicaSet if self.orphans.contains(key) => kicks.extend(self.adopters(key)),
-            Kind::ReplicaSet | Kind::Experiment => {}
+            Kind::Experiment => kicks.push(Kick::Experiment(key.clone())),
+            Kind::ReplicaSet | Kind::Job | Kind::Pod => {}
             Kind::Service => kicks.extend(self.askers_of(&Question::Service(key.clone()))),
             Kind::HttpRoute => kicks.extend(self.askers_of(&Question::HttpRoute(key.clone()))),
             Kind::AnalysisTemplate | Kind::ClusterAnalysisTemplate => {
@@ -258,7 +279,8 @@ impl Stores {
                 Kind::ReplicaSet => {
                     readable(&self.replica_sets, *kind, key).map(|set| family.replica_sets.extend(set))
                 }
-                _ => readable(&self.runs, *kind, key).map(|run| family.runs.extend(run)),
+                Kind::AnalysisRun => readable(&self.runs, *kind, key).map(|run| family.runs.extend(run)),
+                _ => Ok(()),
             };
             if let Err(broken) = added {
                 family.broken.get_or_insert(broken);
@@ -281,6 +303,28 @@ impl Stores {
             .replica_sets
             .sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
         family
+    }
+
+    /// The readable Jobs that this AnalysisRun controls; `None` while Jobs cannot be read.
+    pub fn jobs_of(&self, run_uid: &str) -> Option<Vec<Job>> {
+        if self.sync.get(&Kind::Job) != Some(&Sync::Synced) {
+            return None;
+        }
+        let children = self.children.get(run_uid).into_iter().flatten();
+        let jobs = children.filter(|(kind, _)| *kind == Kind::Job);
+        let found = jobs.filter_map(|(_, key)| self.jobs.get(key)?.object.as_ref().ok());
+        let with_pods = |job: &Arc<Job>| Job {
+            stuck: self.stuck(&job.metadata.uid),
+            ..Job::clone(job)
+        };
+        Some(found.map(with_pods).collect())
+    }
+
+    /// Why a pod of the Job cannot start.
+    fn stuck(&self, job_uid: &str) -> Option<String> {
+        let pods = self.children.get(job_uid).into_iter().flatten();
+        let read = |(_, key): &(Kind, Key)| self.job_pods.get(key)?.object.as_ref().ok()?.stuck.clone();
+        pods.filter(|(kind, _)| *kind == Kind::Pod).find_map(read)
     }
 
     pub fn answer(&self, question: &Question) -> Answer {
@@ -327,7 +371,9 @@ impl Stores {
             Kind::ClusterAnalysisTemplate => of(&self.cluster_templates),
             Kind::Service => of(&self.services),
             Kind::HttpRoute => of(&self.routes),
-            Kind::Experiment => BTreeMap::new(),
+            Kind::Job => of(&self.jobs),
+            Kind::Pod => of(&self.job_pods),
+            Kind::Experiment => of(&self.experiments),
         }
     }
 
@@ -344,7 +390,9 @@ impl Stores {
             Kind::ClusterAnalysisTemplate => of(&self.cluster_templates, key),
             Kind::Service => of(&self.services, key),
             Kind::HttpRoute => of(&self.routes, key),
-            Kind::Experiment => None,
+            Kind::Job => of(&self.jobs, key),
+            Kind::Pod => of(&self.job_pods, key),
+            Kind::Experiment => of(&self.experiments, key),
         }
     }
 }
@@ -387,9 +435,10 @@ pub fn kind_of(question: &Question) -> Kind {
     }
 }
 
-fn is_rollout(owner: &OwnerRef) -> bool {
+/// Whether the owner is of this kind of ours.
+fn is_a(owner: &OwnerRef, kind: Kind) -> bool {
     let group = owner.api_version.split_once('/').map_or("", |(group, _)| group);
-    group == names::GROUP && owner.kind == Kind::Rollout.name()
+    group == names::GROUP && owner.kind == kind.name()
 }
 
 /// Versions count up per kind; where they are not numbers only equality says anything.
@@ -418,8 +467,11 @@ macro_rules! stored {
 stored!(Rollout, rollouts);
 stored!(ReplicaSet, replica_sets);
 stored!(AnalysisRun, runs);
+stored!(Experiment, experiments);
 stored!(Service, services);
 stored!(Value, routes);
+stored!(Job, jobs);
+stored!(JobPod, job_pods);
 
 impl Stored for AnalysisTemplate {
     fn store(stores: &Stores, kind: Kind) -> &Store<Self> {

@@ -13,6 +13,8 @@ use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::stores::Stored;
 use crate::plan::ReplicaSet;
+use crate::plan::analysis::{Job, JobPod};
+use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
 use futures::{StreamExt, pin_mut};
 use kube::api::ListParams;
@@ -74,7 +76,10 @@ impl Watches {
             self.follow::<AnalysisRun>(Kind::AnalysisRun),
             self.follow::<AnalysisTemplate>(Kind::AnalysisTemplate),
             cluster_templates,
+            self.follow::<Experiment>(Kind::Experiment),
             self.follow::<Service>(Kind::Service),
+            self.follow::<Job>(Kind::Job),
+            self.follow::<JobPod>(Kind::Pod),
             self.follow_routes(),
         );
     }
@@ -295,6 +300,7 @@ impl Watches {
             .timeout(limits::WATCH_SECONDS);
         match kind {
             Kind::ReplicaSet => config.labels(label::POD_HASH),
+            Kind::Job | Kind::Pod => config.labels(label::RUN_UID),
             Kind::Service | Kind::HttpRoute => config,
             _ => config.labels(&instance_selector(&self.instance_id)),
         }

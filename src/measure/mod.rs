@@ -4,7 +4,10 @@
 //! the message of a measurement that ended in an error: it says who answered what, and is never a reading.
 
 pub mod address;
+mod common;
+pub mod job;
 pub mod prometheus;
+pub mod web;
 
 use crate::api::analysis::{Metric, Provider};
 use crate::base::reading::Reading;
@@ -37,6 +40,19 @@ pub enum Call {
         end: DateTime<Utc>,
         step: TimeDelta,
     },
+    Web {
+        method: WebMethod,
+        url: String,
+        /// Empty for none.
+        body: Vec<u8>,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WebMethod {
+    Get,
+    Post,
+    Put,
 }
 
 /// How to authenticate.
@@ -70,24 +86,30 @@ pub struct Defaults {
 
 /// The request that measures `metric` now. `Err` is the message for the measurement.
 pub fn request(metric: &Metric, defaults: &Defaults, now: DateTime<Utc>) -> Result<Request, String> {
-    match &metric.provider.prometheus {
-        Some(prometheus) => prometheus::request(prometheus, defaults, now),
-        None => Err(not_yet(&metric.provider)),
+    match &metric.provider {
+        Provider {
+            prometheus: Some(prometheus),
+            ..
+        } => prometheus::request(prometheus, defaults, now),
+        Provider { web: Some(web), .. } => web::request(web),
+        other => Err(not_yet(other)),
     }
 }
 
 /// What an answer means. `Err` is the message for the measurement: never a success.
 pub fn read(metric: &Metric, response: &Response) -> Result<Reading, String> {
-    match &metric.provider.prometheus {
-        Some(prometheus) => prometheus::read(prometheus, response),
-        None => Err(not_yet(&metric.provider)),
+    match &metric.provider {
+        Provider {
+            prometheus: Some(prometheus),
+            ..
+        } => prometheus::read(prometheus, response),
+        Provider { web: Some(web), .. } => web::read(web, response),
+        other => Err(not_yet(other)),
     }
 }
 
 fn not_yet(provider: &Provider) -> String {
     let fields = [
-        ("web", provider.web.is_some()),
-        ("job", provider.job.is_some()),
         ("datadog", provider.datadog.is_some()),
         ("newRelic", provider.new_relic.is_some()),
         ("wavefront", provider.wavefront.is_some()),
@@ -104,7 +126,9 @@ fn not_yet(provider: &Provider) -> String {
     let plugin = || provider.plugin.keys().next().map(|name| format!("plugin.{name}"));
     match named.or_else(plugin) {
         Some(name) => {
-            format!("provider.{name} is not carried out by this version of Serin: use provider.prometheus")
+            format!(
+                "provider.{name} is not carried out by this version of Serin: use provider.prometheus, web or job"
+            )
         }
         None => "the metric has no provider: set provider.prometheus".to_owned(),
     }
@@ -128,7 +152,7 @@ mod tests {
             .plugin
             .insert("acme/steps".into(), serde_json::Value::Null);
         assert!(message(&metric).starts_with("provider.plugin.acme/steps is not carried out"));
-        metric.provider.web = Some(Default::default());
-        assert!(message(&metric).starts_with("provider.web is not carried out"));
+        metric.provider.datadog = Some(Default::default());
+        assert!(message(&metric).starts_with("provider.datadog is not carried out"));
     }
 }

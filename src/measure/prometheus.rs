@@ -4,8 +4,9 @@
 //! types of results and native histograms all become a message that says who answered what.
 
 use super::address::host;
+use super::common::{EXCERPT_CHARS_MAX, client_credentials, excerpt, filled, flat, headers};
 use super::{Auth, Call, Defaults, Request, Response};
-use crate::api::analysis::{Authentication, OAuth2, PrometheusMetric, RangeQuery};
+use crate::api::analysis::{Authentication, PrometheusMetric, RangeQuery};
 use crate::base::gotime::parse_duration;
 use crate::base::limits;
 use crate::base::reading::{Reading, Value};
@@ -14,9 +15,6 @@ use crate::plan::analysis::condition;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
-
-/// Characters shown of an answer that is none of Prometheus.
-const EXCERPT_CHARS_MAX: usize = 120;
 
 /// The request for a Prometheus metric. `Err` is the message for the measurement.
 pub fn request(
@@ -52,35 +50,13 @@ pub fn request(
             }
         }
     };
-    let mut headers = Vec::new();
-    for header in &metric.headers {
-        if !token(&header.key) || header.value.contains(['\r', '\n', '\0']) {
-            return Err(format!(
-                "prometheus header {:?} cannot be sent: check its key and its value",
-                header.key
-            ));
-        }
-        headers.push((header.key.clone(), Secret::new(header.value.clone())));
-    }
     Ok(Request {
         call,
-        headers,
+        headers: headers("prometheus", &metric.headers)?,
         auth,
         insecure: metric.insecure,
         timeout: timeout(metric)?,
     })
-}
-
-fn filled(text: &Option<String>) -> Option<&str> {
-    text.as_deref().filter(|text| !text.is_empty())
-}
-
-/// The characters that HTTP allows in the name of a header.
-fn token(name: &str) -> bool {
-    !name.is_empty()
-        && name
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c))
 }
 
 /// Zero means the default: a query without any time could never be answered.
@@ -107,12 +83,8 @@ fn authentication(metric: &PrometheusMetric, address: &str) -> Result<Auth, Stri
     if signs && address.contains("aps-workspaces") {
         return Err("prometheus authentication.sigv4 is not carried out by this version of Serin".into());
     }
-    if let Some(oauth2) = given
-        .oauth2
-        .as_ref()
-        .filter(|oauth2| **oauth2 != OAuth2::default())
-    {
-        return client_credentials(oauth2);
+    if let Some(auth) = client_credentials("prometheus", given)? {
+        return Ok(auth);
     }
     let Some(basic) = &given.basic_auth else {
         return Ok(Auth::None);
@@ -125,26 +97,6 @@ fn authentication(metric: &PrometheusMetric, address: &str) -> Result<Auth, Stri
         }),
         _ => Err("prometheus authentication.basicAuth needs username and password".into()),
     }
-}
-
-fn client_credentials(oauth2: &OAuth2) -> Result<Auth, String> {
-    let fields = (
-        filled(&oauth2.token_url),
-        filled(&oauth2.client_id),
-        filled(&oauth2.client_secret),
-    );
-    let (Some(token_url), Some(client_id), Some(client_secret)) = fields else {
-        return Err("prometheus authentication.oauth2 needs tokenUrl, clientId and clientSecret".into());
-    };
-    if host(token_url).is_none() {
-        return Err("prometheus authentication.oauth2.tokenUrl is no http or https address".into());
-    }
-    Ok(Auth::OAuth2 {
-        token_url: token_url.to_owned(),
-        client_id: client_id.to_owned(),
-        client_secret: Secret::new(client_secret.to_owned()),
-        scopes: oauth2.scopes.clone(),
-    })
 }
 
 type Window = (DateTime<Utc>, DateTime<Utc>, TimeDelta);
@@ -196,6 +148,7 @@ pub fn read(metric: &PrometheusMetric, response: &Response) -> Result<Reading, S
     Ok(Reading {
         result,
         value: limits::clip(&value, limits::MEASUREMENT_VALUE_CHARS_MAX),
+        begun: false,
         metadata: warnings(&envelope["warnings"]),
         metric_metadata: BTreeMap::from([("ResolvedPrometheusQuery".to_owned(), metric.query.clone())]),
     })
@@ -207,20 +160,9 @@ fn stranger(from: &str, response: &Response) -> String {
         None | Some("") => "no content type",
         Some(kind) => kind,
     };
-    let body = flat(&String::from_utf8_lossy(&response.body));
-    let shown = match limits::clip(&body, EXCERPT_CHARS_MAX) {
-        body if body.is_empty() => "an empty body".to_owned(),
-        body => format!("{body:?}"),
-    };
+    let shown = excerpt(response);
     let status = response.status;
     format!("{from} answered with status {status} ({kind}), which is no answer of Prometheus: {shown}")
-}
-
-/// One line of plain characters.
-fn flat(text: &str) -> String {
-    let plain = |c: char| if c.is_control() { ' ' } else { c };
-    let text: String = text.chars().take(16 * EXCERPT_CHARS_MAX).map(plain).collect();
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn warnings(warnings: &Json) -> BTreeMap<String, String> {

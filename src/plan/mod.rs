@@ -6,6 +6,7 @@
 pub mod action;
 pub mod analysis;
 pub mod announcement;
+pub mod experiment;
 pub mod lease;
 pub mod note;
 pub mod question;

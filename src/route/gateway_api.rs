@@ -105,6 +105,40 @@ pub fn patch(route: &Value, backends: Backends, wanted: Weights) -> Option<Value
     Some(json!({"spec": {"rules": rules}}))
 }
 
+/// Why the route is not served, when every Gateway that it names has refused it, in the words of one of them.
+///
+/// A refusal stands until the Gateway takes it back, also over changes of the route that it has not looked at yet: a weight must not
+/// count in the moment before it is refused again. A route that no Gateway has said anything about counts as served: not everything
+/// that serves routes tells.
+pub fn refusal(route: &Value) -> Option<String> {
+    let list = |pointer: &str| {
+        route
+            .pointer(pointer)
+            .and_then(Value::as_array)
+            .map_or(&[][..], Vec::as_slice)
+    };
+    let answers = list("/status/parents");
+    if answers.len() < list("/spec/parentRefs").len() {
+        return None;
+    }
+    let refusals: Option<Vec<String>> = answers.iter().map(refused_by).collect();
+    refusals?.into_iter().next()
+}
+
+fn refused_by(parent: &Value) -> Option<String> {
+    let conditions = parent["conditions"].as_array()?;
+    let refused = conditions.iter().find(|condition| {
+        let vital = condition["type"] == "Accepted" || condition["type"] == "ResolvedRefs";
+        vital && condition["status"] == "False"
+    })?;
+    let word = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let (reason, message) = (word(&refused["reason"]), word(&refused["message"]));
+    let (type_, gateway) = (word(&refused["type"]), word(&parent["parentRef"]["name"]));
+    Some(format!(
+        "Gateway \"{gateway}\" says {type_}=False, {reason}: {message}"
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,5 +213,40 @@ mod tests {
                 vec![Key::new("ns", "a"), Key::new("ns", "b")]
             );
         }
+    }
+
+    fn parent(type_: &str, status: &str) -> Value {
+        json!({"parentRef": {"name": "edge"}, "conditions": [
+            {"type": "Programmed", "status": "False"},
+            {"type": type_, "status": status, "reason": "NotAllowedByListeners", "message": "no listener takes it"}]})
+    }
+
+    fn check_refusal(parents: Value, want: Option<&str>) {
+        let route = json!({"spec": {"parentRefs": [{"name": "edge"}]}, "status": {"parents": parents}});
+        assert_eq!(refusal(&route).as_deref(), want, "{parents}");
+    }
+
+    #[test]
+    fn a_route_is_refused_when_every_gateway_says_no() {
+        let why = |type_: &str| {
+            format!("Gateway \"edge\" says {type_}=False, NotAllowedByListeners: no listener takes it")
+        };
+        for type_ in ["Accepted", "ResolvedRefs"] {
+            let no = parent(type_, "False");
+            check_refusal(json!([no]), Some(&why(type_)));
+            check_refusal(json!([no, no]), Some(&why(type_)));
+            check_refusal(json!([no, parent(type_, "True")]), None);
+            check_refusal(json!([parent(type_, "Unknown")]), None);
+        }
+    }
+
+    #[test]
+    fn a_route_that_a_gateway_has_not_answered_for_counts_as_served() {
+        check_refusal(json!([]), None);
+        check_refusal(json!(null), None);
+        check_refusal(json!([{"parentRef": {"name": "edge"}}]), None);
+        let mut two = json!({"spec": {"parentRefs": [{"name": "edge"}, {"name": "mesh"}]}});
+        two["status"]["parents"] = json!([parent("Accepted", "False")]);
+        assert_eq!(refusal(&two), None);
     }
 }

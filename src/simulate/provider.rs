@@ -61,6 +61,7 @@ impl Provider {
                 step,
                 ..
             } => state.prometheus.range(query, *start, *end, *step),
+            Call::Web { .. } => (404, "nobody serves this in the simulation".to_owned()),
         }
     }
 
@@ -159,6 +160,7 @@ impl Wire for Provider {
 fn query_of(call: &Call) -> &str {
     match call {
         Call::PrometheusInstant { query, .. } | Call::PrometheusRange { query, .. } => query,
+        Call::Web { url, .. } => url,
     }
 }
 

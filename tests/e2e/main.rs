@@ -30,5 +30,6 @@ mod objects;
 mod person;
 mod playground;
 mod promql;
+mod providers;
 mod slack;
 mod turns;

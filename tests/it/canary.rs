@@ -402,6 +402,50 @@ fn the_duration_of_an_update_is_recorded() {
     );
 }
 
+#[test]
+fn a_replica_set_that_the_selector_does_not_match_any_more_is_let_go_with_its_pods() {
+    let mut world = world(json!({"steps": [{"setWeight": 20}, {"pause": {}}]}));
+    release(&mut world, "v2");
+    let name = format!("web-{}", world.hash_of("v2").unwrap());
+    let labels = json!({"metadata": {"labels": {"app": "debug"}}});
+    world.patch(Kind::ReplicaSet, &name, &labels, false);
+    run_for(&mut world, 5);
+    let stranger = world.get(Kind::ReplicaSet, &name);
+    assert_eq!(stranger["metadata"]["ownerReferences"], json!([]));
+    assert_eq!(
+        stranger["spec"]["replicas"], 1,
+        "its pods stay for whoever looks at them"
+    );
+    let status = world.rollout().status;
+    assert_eq!(
+        (status.collision_count, status.updated_replicas),
+        (Some(1), Some(1))
+    );
+    assert_eq!(status.phase, "Paused", "the version has another ReplicaSet");
+    let writes = world.writes.len();
+    run_for(&mut world, 60);
+    assert_eq!(world.writes.len(), writes, "and that is the end of it");
+}
+
+#[test]
+fn a_replica_set_is_created_with_quantities_that_a_strict_api_server_takes() {
+    let mut world = world(json!({}));
+    let mut wanted = template("v2");
+    wanted["spec"]["containers"][0]["resources"] = json!({"limits": {"cpu": 0.5, "memory": "1024Mi"}});
+    world.patch(
+        Kind::Rollout,
+        "web",
+        &json!({"spec": {"template": wanted}}),
+        false,
+    );
+    run_for(&mut world, 5);
+    let sets = world.replica_sets();
+    let created = sets.iter().find(|set| set.template.contains(":v2")).unwrap();
+    let limits = &created.template_json()["spec"]["containers"][0]["resources"]["limits"];
+    assert_eq!(*limits, json!({"cpu": "500m", "memory": "1Gi"}));
+    assert_eq!(world.rollout().status.phase, "Healthy");
+}
+
 /// Lives an update until its analysis step has a run, and says its name.
 fn analysed() -> (World, String) {
     let analysis = json!({"templates": [{"templateName": "errors"}]});
@@ -439,4 +483,16 @@ fn a_rollout_that_is_paused_and_scaled_is_aborted_all_the_same() {
     world.patch(Kind::AnalysisRun, &name, &verdict, false);
     run_for(&mut world, 5);
     assert!(world.rollout().status.abort);
+}
+
+#[test]
+fn an_abort_that_comes_with_a_new_version_is_meant_for_it() {
+    let mut world = world(json!({"steps": []}));
+    let spec = json!({"spec": {"template": template("v2")}});
+    world.patch(Kind::Rollout, "web", &spec, false);
+    world.patch(Kind::Rollout, "web", &json!({"status": {"abort": true}}), true);
+    run_for(&mut world, 60);
+    let status = world.rollout().status;
+    assert_eq!((status.abort, status.phase.as_str()), (true, "Degraded"));
+    assert_eq!(Some(status.stable_rs), world.hash_of("v1"));
 }

@@ -201,7 +201,7 @@ fn all_problems_of_all_manifests_are_named_with_field_and_mend() {
         &[],
         &[
             "metrics.yaml: AnalysisTemplate shop/t: spec.metrics[0].interval: interval must be specified when count > 1",
-            "spec.metrics[0].provider.web: this version of Serin does not measure with this provider yet",
+            "spec.metrics[0].provider.web: nobody answers web metrics in a simulation",
             "steps[0].setWeight",
         ],
     );

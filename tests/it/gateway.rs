@@ -22,7 +22,7 @@ fn template(tag: &str) -> Value {
         "spec": {"containers": [{"name": "main", "image": format!("shop/web:{tag}")}]}})
 }
 
-fn world(steps: Value) -> World {
+pub fn world(steps: Value) -> World {
     let mut world = World::new();
     for name in ["web-canary", "web-stable"] {
         world.put(
@@ -71,14 +71,14 @@ fn settle(world: &mut World) {
     world.run(TimeDelta::seconds(1), TimeDelta::seconds(300), |_| false);
 }
 
-fn run_for(world: &mut World, seconds: i64) {
+pub fn run_for(world: &mut World, seconds: i64) {
     let until = world.now + TimeDelta::seconds(seconds);
     world.run(TimeDelta::seconds(seconds), TimeDelta::seconds(600), |world| {
         world.now >= until
     });
 }
 
-fn release(world: &mut World, tag: &str) {
+pub fn release(world: &mut World, tag: &str) {
     world.patch(
         Kind::Rollout,
         "web",
@@ -91,7 +91,7 @@ fn phase(world: &World) -> String {
     world.rollout().status.phase
 }
 
-fn canary_weight(world: &World) -> i64 {
+pub fn canary_weight(world: &World) -> i64 {
     let refs = world
         .get(Kind::HttpRoute, "web")
         .pointer("/spec/rules/0/backendRefs")

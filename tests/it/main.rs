@@ -28,5 +28,7 @@ mod gateway;
 #[cfg(feature = "simulate")]
 mod judged;
 mod lives;
+mod refused_route;
 mod tidy;
+mod web_answers;
 mod world;

@@ -1,8 +1,9 @@
 //! The metrics of an analysis, after their arguments were filled in.
 
-use crate::api::analysis::{Metric, Provider, Sigv4};
+use crate::api::analysis::{BasicAuth, Metric, Provider, Sigv4, WebMetric};
 use crate::api::check::problem::Problem;
 use crate::base::gotime;
+use crate::base::json_path::Path;
 use crate::base::percent::IntOrString;
 use std::collections::BTreeSet;
 
@@ -191,11 +192,14 @@ fn providers(index: usize, provider: &Provider) -> Option<Problem> {
 }
 
 fn unsupported(index: usize, provider: &Provider) -> Vec<Problem> {
-    let foreign = given(provider).into_iter().filter(|name| name != "prometheus");
+    const CARRIED_OUT: [&str; 3] = ["prometheus", "web", "job"];
+    let foreign = given(provider)
+        .into_iter()
+        .filter(|name| !CARRIED_OUT.contains(&name.as_str()));
     let mut found: Vec<Problem> = foreign
         .map(|name| {
             let message =
-                "this version of Serin does not measure with this provider yet: use provider.prometheus";
+                "this version of Serin does not measure with this provider yet: use prometheus, web or job";
             Problem::new(format!("spec.metrics[{index}].provider.{name}"), message)
         })
         .collect();
@@ -208,6 +212,57 @@ fn unsupported(index: usize, provider: &Provider) -> Vec<Problem> {
         let message = "this version of Serin does not sign requests for AWS yet: send a token in headers, or use basicAuth";
         let field = format!("spec.metrics[{index}].provider.prometheus.authentication.sigv4");
         found.push(Problem::new(field, message));
+    }
+    found.extend(
+        provider
+            .web
+            .as_ref()
+            .map(|web| web_problems(index, web))
+            .into_iter()
+            .flatten(),
+    );
+    found
+}
+
+/// What a web metric asks for and would not get: Argo Rollouts errs at each measurement, or ignores it.
+fn web_problems(index: usize, web: &WebMetric) -> Vec<Problem> {
+    let mut found = Vec::new();
+    let mut wrong = |field: &str, message: String| {
+        found.push(Problem::new(
+            format!("spec.metrics[{index}].provider.web.{field}"),
+            message,
+        ));
+    };
+    let body = web.body.as_deref().is_some_and(|body| !body.is_empty());
+    if body && web.json_body.is_some() {
+        wrong("body", "keep one of body and jsonBody".into());
+    }
+    let get = matches!(web.method.as_deref(), None | Some("" | "GET"));
+    if get && (body || web.json_body.is_some()) {
+        wrong("method", "a GET sends no body: set it to POST or PUT".into());
+    }
+    let path = web
+        .json_path
+        .as_deref()
+        .filter(|path| !path.is_empty() && !path.contains("{{"));
+    if let Some(why) = path.and_then(|path| Path::parse(path).err()) {
+        wrong("jsonPath", why);
+    }
+    let given = web.authentication.clone().unwrap_or_default();
+    if given
+        .basic_auth
+        .is_some_and(|basic| basic != BasicAuth::default())
+    {
+        wrong(
+            "authentication.basicAuth",
+            "is not used by web metrics: send an Authorization header instead".into(),
+        );
+    }
+    if given.sigv4.is_some_and(|sigv4| sigv4 != Sigv4::default()) {
+        wrong(
+            "authentication.sigv4",
+            "is not used by web metrics: send a token in headers instead".into(),
+        );
     }
     found
 }
@@ -296,19 +351,58 @@ mod tests {
             json!({"provider": {"prometheus": null}}),
             &["metrics[0]: no provider specified"],
         );
-        let web = "spec.metrics[0].provider.web: this version of Serin does not measure with this provider yet: use \
-                   provider.prometheus";
+        let graphite = "spec.metrics[0].provider.graphite: this version of Serin does not measure with this provider yet: use \
+                   prometheus, web or job";
         check(
-            json!({"provider": {"prometheus": null, "web": {"url": "x"}}}),
-            &[web],
+            json!({"provider": {"prometheus": null, "graphite": {"query": "x"}}}),
+            &[graphite],
         );
         check(
-            json!({"provider": {"web": {}}}),
-            &["metrics[0]: multiple providers specified", web],
+            json!({"provider": {"graphite": {}}}),
+            &["metrics[0]: multiple providers specified", graphite],
         );
+        check(json!({"provider": {"prometheus": null, "job": {}}}), &[]);
         check(
             json!({"provider": {"prometheus": {"authentication": {"sigv4": {}}}}}),
             &[],
+        );
+    }
+
+    fn check_web(web: Value, want: &str) {
+        let field = "spec.metrics[0].provider.web";
+        let want = format!("{field}.{want}");
+        check(
+            json!({"provider": {"prometheus": null, "web": web}}),
+            &[want.as_str()],
+        );
+    }
+
+    #[test]
+    fn what_a_web_metric_would_not_get_is_named() {
+        let token = json!({"oauth2": {}, "sigv4": {}, "basicAuth": {}});
+        check(
+            json!({"provider": {"prometheus": null, "web": {"url": "http://x", "authentication": token}}}),
+            &[],
+        );
+        check_web(
+            json!({"method": "PUT", "body": "a", "jsonBody": {}}),
+            "body: keep one of body and jsonBody",
+        );
+        check_web(
+            json!({"jsonBody": {}}),
+            "method: a GET sends no body: set it to POST or PUT",
+        );
+        check_web(
+            json!({"jsonPath": "$.x"}),
+            "jsonPath: a path stands in braces, for example {$.value}",
+        );
+        check(
+            json!({"provider": {"prometheus": null, "web": {"jsonPath": "{{args.path}}"}}}),
+            &[],
+        );
+        check_web(
+            json!({"authentication": {"basicAuth": {"username": "u"}}}),
+            "authentication.basicAuth: is not used by web metrics: send an Authorization header instead",
         );
     }
 

@@ -3,6 +3,7 @@
 //!
 //! Decides what a pod template *is* once its accidental spelling is gone. Knows no Rollout and no cluster.
 
+mod canonical;
 mod decode;
 mod defaults;
 mod encode;
@@ -12,6 +13,7 @@ pub mod quantity;
 mod shape;
 mod step_fields;
 
+pub use canonical::canonical;
 pub use equal::templates_equal;
 
 use crate::api::rollout::LabelSelector;
@@ -57,7 +59,7 @@ pub fn normalised(template: &Value) -> Value {
 }
 
 /// JSON in Go's spelling, as error messages show values.
-pub(in crate::api) fn go_json(value: &Value) -> String {
+pub fn go_json(value: &Value) -> String {
     encode::json(&shape::Node::Raw(value.clone()))
 }
 

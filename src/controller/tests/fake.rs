@@ -12,7 +12,7 @@ use crate::controller::http::Http;
 use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::pass::{Core, Memory, Shell};
-use crate::controller::probe::{Prober, Provider};
+use crate::controller::probe::{Api, Prober, Provider};
 use crate::controller::slack::Counts;
 use crate::controller::stores::Stored;
 use crate::controller::watermark::Watermark;
@@ -210,9 +210,11 @@ pub fn prober(
 ) -> Arc<Prober> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let (http, defaults) = (Http::new().unwrap(), Defaults::default());
+    let writer = Writer::new(client.clone(), Arc::clone(metrics));
+    let actor = Actor::new(writer, Arc::new(|| true));
     Arc::new(Prober::new(
         provider,
-        client,
+        Api { client, actor },
         http,
         clock,
         defaults,

@@ -13,7 +13,7 @@ use crate::controller::probe::{Prober, Provider};
 use crate::measure::{Auth, Call, Defaults, Request, Response};
 use crate::plan::analysis::{Finished, Probe};
 use axum::Router;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Redirect;
 use axum::routing::post;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -73,6 +73,7 @@ fn probe(metric: &str, address: &str) -> Probe {
         metric: metric.to_owned(),
         spec: json!({"name": address, "successCondition": "up"}),
         secrets: BTreeMap::new(),
+        attempt: 1,
     }
 }
 
@@ -270,4 +271,83 @@ async fn secrets_are_read_once_sent_and_masked() {
     bench.prober.start(&run("web"), with_secret("c", "nope"));
     let told = bench.finished(&run("web")).await.reading.unwrap_err();
     assert_eq!(told, "key 'nope' does not exist in secret 'prom'");
+}
+
+#[tokio::test]
+async fn a_web_metric_is_asked_once_with_its_method_headers_and_body() {
+    let asked: Arc<std::sync::Mutex<Vec<String>>> = Arc::default();
+    let notes = Arc::clone(&asked);
+    let echo = move |method: Method, headers: HeaderMap, body: String| async move {
+        let header = |name: &str| headers[name].to_str().unwrap().to_owned();
+        let line = format!("{method} {} {} {body}", header("x-token"), header("content-type"));
+        notes.lock().unwrap().push(line);
+        (StatusCode::METHOD_NOT_ALLOWED, "not so")
+    };
+    let address = serve(Router::new().fallback(echo)).await;
+    let api = FakeApi::new(|_| {
+        let data = json!({"key": "aHVudGVyMjI="});
+        Reply::Answer((
+            200,
+            None,
+            json!({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s"}, "data": data}),
+        ))
+    });
+    let metrics = Arc::new(Metrics::new().unwrap());
+    let news = Arc::new(Notify::new());
+    let told = Arc::clone(&news);
+    let prober = prober(
+        api.client(),
+        Clock::Wall,
+        Provider::default(),
+        &metrics,
+        move || told.notify_one(),
+    );
+    let bench = Bench { prober, news };
+    let web = json!({"url": format!("{address}/check?key={{{{args.token}}}}"), "method": "POST", "jsonBody": {"v": "{{args.token}}"},
+        "headers": [{"key": "X-Token", "value": "{{args.token}}"}]});
+    let secret = SecretKeyRef {
+        name: "s".into(),
+        key: "key".into(),
+    };
+    let probe = Probe {
+        metric: "m".into(),
+        spec: json!({"name": "m", "provider": {"web": web}}),
+        secrets: BTreeMap::from([("token".to_owned(), secret)]),
+        attempt: 1,
+    };
+    bench.prober.start(&run("web"), probe);
+    let told = bench.finished(&run("web")).await.reading.unwrap_err();
+    assert!(told.starts_with("received non 2xx response code: 405"), "{told}");
+    assert!(!told.contains("hunter22"), "{told}");
+    assert_eq!(
+        *asked.lock().unwrap(),
+        ["POST hunter22 application/json {\"v\":\"hunter22\"}"]
+    );
+}
+
+#[tokio::test]
+async fn a_job_is_created_once_and_found_again_when_it_exists() {
+    let job = json!({"spec": {"template": {"spec": {"containers": []}}}});
+    let probe = Probe {
+        spec: json!({"name": "smoke", "provider": {"job": job}}),
+        attempt: 3,
+        ..probe("smoke", "")
+    };
+    for (code, reason) in [(201, "Created"), (409, "AlreadyExists"), (422, "Invalid")] {
+        let api = FakeApi::new(move |asked| match code {
+            201 => Reply::Answer((201, None, super::fake::stamped(&asked.body, 5))),
+            _ => status(code, reason, "spec.template: no"),
+        });
+        let bench = bench(&api);
+        bench.prober.start(&run("r1"), probe.clone());
+        let finished = bench.finished(&run("r1")).await;
+        assert_eq!(api.asked()[0].line, "POST /apis/batch/v1/namespaces/shop/jobs");
+        match finished.reading {
+            Ok(reading) => {
+                assert!(reading.begun && code != 422);
+                assert_eq!(reading.metadata["job-name"], "r1.smoke.3");
+            }
+            Err(why) => assert!(code == 422 && why.contains("spec.template: no"), "{why}"),
+        }
+    }
 }

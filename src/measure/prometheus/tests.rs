@@ -1,5 +1,5 @@
 use super::*;
-use crate::api::analysis::{BasicAuth, Header, Sigv4};
+use crate::api::analysis::{BasicAuth, Header, OAuth2, Sigv4};
 use proptest::prelude::*;
 
 const ADDRESS: &str = "http://user:pass@prometheus.monitoring:9090/prefix?token=t0p";

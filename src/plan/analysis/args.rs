@@ -301,6 +301,7 @@ mod tests {
             .unwrap();
         assert_eq!(query(&filled.metric), "x {{ args.token }}");
         let probe = Probe {
+            attempt: 1,
             metric: "m".into(),
             spec: filled.spec,
             secrets: filled.secrets,

@@ -1,5 +1,6 @@
 //! Measurements that ended become part of the status: phase, counters, history.
 
+use super::jobs::is_begun;
 use super::schedule::faster_than_the_status;
 use super::verdict::{Verdict, judge};
 use super::{Finished, Target};
@@ -30,8 +31,10 @@ pub fn fold(status: &mut AnalysisRunStatus, targets: &[Target], finished: &[Fini
         .sort_by_key(|result| place(result).unwrap_or(targets.len()));
 }
 
-/// Ends measurements that another controller left open, because the run is being terminated. Nobody knows their outcome.
-pub fn end_open_measurements(status: &mut AnalysisRunStatus, now: Time) {
+/// Ends measurements that another controller left open, and Jobs that still run, because the run is being terminated. Nobody knows
+/// their outcome. Returns whether there were any.
+pub fn end_open_measurements(status: &mut AnalysisRunStatus, now: Time) -> bool {
+    let mut any = false;
     for result in &mut status.metric_results {
         let Some(last) = result.measurements.last_mut() else {
             continue;
@@ -44,7 +47,9 @@ pub fn end_open_measurements(status: &mut AnalysisRunStatus, now: Time) {
         last.phase = "Inconclusive".into();
         last.message = "Metric Terminated".into();
         count(result, "Inconclusive");
+        any = true;
     }
+    any
 }
 
 fn result_of<'a>(status: &'a mut AnalysisRunStatus, target: &Target) -> &'a mut MetricResult {
@@ -74,6 +79,12 @@ fn known(result: &MetricResult, target: &Target, reading: &Finished) -> bool {
         measurement.started_at == Some(reading.started_at)
             && measurement.finished_at == Some(reading.finished_at)
     };
+    if reading.reading.as_ref().is_ok_and(|reading| reading.begun) {
+        return result
+            .measurements
+            .iter()
+            .any(|measurement| is_begun(measurement, reading));
+    }
     !faster_than_the_status(&target.metric) && result.measurements.iter().any(same)
 }
 
@@ -84,6 +95,15 @@ fn add(result: &mut MetricResult, target: &Target, finished: &Finished) {
         ..Measurement::default()
     };
     let verdict = match &finished.reading {
+        Ok(reading) if reading.begun => {
+            measurement.metadata = reading.metadata.clone();
+            measurement.finished_at = None;
+            measurement.resume_at = Some(finished.started_at);
+            Verdict {
+                phase: "Running",
+                message: String::new(),
+            }
+        }
         Ok(reading) => {
             measurement.value = clip(&reading.value, MEASUREMENT_VALUE_CHARS_MAX);
             measurement.metadata = clip_all(&reading.metadata);
@@ -99,7 +119,9 @@ fn add(result: &mut MetricResult, target: &Target, finished: &Finished) {
     };
     measurement.phase = verdict.phase.into();
     measurement.message = clip(&verdict.message, STATUS_MESSAGE_CHARS_MAX);
-    count(result, verdict.phase);
+    if completed(verdict.phase) {
+        count(result, verdict.phase);
+    }
     // A measurement that another controller left open is this one: it is taken up, not added.
     if result
         .measurements
@@ -120,7 +142,7 @@ fn clip_all(texts: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 /// Counters of a metric. An error is not counted as a measurement: it says nothing about the version.
-fn count(result: &mut MetricResult, phase: &str) {
+pub fn count(result: &mut MetricResult, phase: &str) {
     let add_one = |counter: &mut Option<i32>| *counter = Some(counter.unwrap_or(0).saturating_add(1));
     match phase {
         "Successful" => {

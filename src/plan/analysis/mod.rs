@@ -12,6 +12,7 @@ pub mod condition;
 pub mod field_ref;
 pub mod fold;
 pub mod history;
+pub mod jobs;
 pub mod reference;
 pub mod retention;
 pub mod rules;
@@ -42,6 +43,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub use args::{fill_secrets, shown};
 pub use build::{Name, Purpose, RunWanted, base_name, build_run, name_for, run_spec};
 pub use history::{History, runs_to_delete};
+pub use jobs::{Job, JobPod, is_begun, job_of};
 pub use reference::validate_templates;
 pub use templates::templates_needed;
 
@@ -53,6 +55,8 @@ pub struct RunObserved {
     pub finished: Vec<Finished>,
     /// Names of metrics that are being measured right now.
     pub in_flight: BTreeSet<String>,
+    /// Jobs that the run controls, sorted by name; `None` while they cannot be read.
+    pub jobs: Option<Vec<Job>>,
 }
 
 /// A measurement that ended.
@@ -73,6 +77,8 @@ pub struct Probe {
     pub spec: Value,
     /// Arguments to read from Secrets in the run's namespace, by argument name; see [`fill_secrets`].
     pub secrets: BTreeMap<String, SecretKeyRef>,
+    /// Which measurement of the metric it is, counted from 1, errors included.
+    pub attempt: i32,
 }
 
 /// What to do about one run.
@@ -105,8 +111,11 @@ pub fn plan_run(seen: &RunObserved, now: DateTime<Utc>) -> RunPlan {
         return RunPlan::default();
     }
     if completed(&run.status.phase) {
+        let mut plan = retention::expire(run, now);
+        // Those that were not seen yet when the run ended.
+        plan.actions.splice(0..0, jobs::stop(seen));
         return RunPlan {
-            plan: retention::expire(run, now),
+            plan,
             probes: Vec::new(),
         };
     }
@@ -148,6 +157,10 @@ fn targets(run: &AnalysisRun) -> Result<Vec<Target>, String> {
     let filled = filled.map_err(unresolved)?;
     let metrics: Vec<Metric> = filled.iter().map(|filled| filled.metric.clone()).collect();
     validity::check_metrics(&metrics).map_err(invalid)?;
+    filled
+        .iter()
+        .try_for_each(validity::check_secrets)
+        .map_err(invalid)?;
     let dry = rules::dry_run(&metrics, &run.spec.dry_run).map_err(invalid)?;
     let kept = rules::measurements_kept(&metrics, &run.spec.measurement_retention).map_err(invalid)?;
     let target = |((filled, dry_run), kept): ((args::Filled, bool), usize)| Target {
@@ -168,25 +181,37 @@ fn measure(
     now: DateTime<Utc>,
 ) -> RunPlan {
     let asked = seen.run.spec.terminate;
+    jobs::end(&mut status, targets, seen, Time::new(now));
     if assess::terminating(asked, &status, targets) {
         // What is still being measured has no say any more, whenever it ends.
         fold::end_open_measurements(&mut status, Time::new(now));
     } else {
         fold::fold(&mut status, targets, &seen.finished);
     }
-    let notes = assess::assess(&mut status, targets, asked, Time::new(now));
+    let mut notes = assess::assess(&mut status, targets, asked, Time::new(now));
+    let stopping = assess::terminating(asked, &status, targets);
+    if stopping && fold::end_open_measurements(&mut status, Time::new(now)) {
+        // One metric decided in this pass: Jobs of the others end with it.
+        notes.extend(assess::assess(&mut status, targets, asked, Time::new(now)));
+    }
     retention::trim(&mut status, targets);
     let (due, wake_at) = schedule_all(seen, targets, &status, now);
     let ended = |metric: &String| seen.finished.iter().any(|finished| finished.metric == *metric);
     let company = seen.in_flight.iter().any(|metric| !ended(metric));
     let mut plan = write(&seen.run, &status, notes);
     plan.deferrable = company && !asked && !seen.finished.is_empty() && !plan.actions.is_empty();
+    let deletes = match stopping || completed(&status.phase) {
+        true => jobs::stop(seen),
+        false => jobs::surplus(seen, targets),
+    };
+    plan.actions.splice(0..0, deletes);
     plan.waiting_for = waiting_for(seen, &due, wake_at);
     plan.wake_at = wake_at;
     let probe = |target: &&Target| Probe {
         metric: target.metric.name.clone(),
         spec: target.spec.clone(),
         secrets: target.secrets.clone(),
+        attempt: jobs::attempt(&status, &target.metric.name),
     };
     RunPlan {
         plan,
@@ -214,6 +239,11 @@ fn schedule_all<'a>(
             .metric_results
             .iter()
             .find(|result| result.name == target.metric.name);
+        if let Some(job) = result.and_then(|result| jobs::open(target, result)) {
+            let unseen_until = jobs::unseen_until(seen, job);
+            wake_at = [wake_at, unseen_until].into_iter().flatten().min();
+            continue;
+        }
         match schedule::next(&target.metric, result, started_at, now) {
             Next::At(at) if at <= now => due.push(target),
             Next::At(at) => wake_at = Some(wake_at.map_or(at, |wake: DateTime<Utc>| wake.min(at))),

@@ -5,7 +5,7 @@ use super::build::{Purpose, RunWanted, run_spec};
 use super::rules;
 use super::schedule::effective_count;
 use super::templates::{Found, absence, merge, walk};
-use super::validity::check_metrics;
+use super::validity::{check_metrics, check_secrets};
 use super::verdict::check_conditions;
 use crate::api::analysis::Metric;
 use crate::api::analysis_run::AnalysisRunSpec;
@@ -132,7 +132,11 @@ fn check_spec(spec: &AnalysisRunSpec, found: &[Found], all: &str, purpose: Purpo
 
 /// Problems with the metrics of one template, with the arguments of the Rollout.
 fn check_metrics_of(name: &str, metrics: &[Metric], fillings: &Fillings, purpose: Purpose) -> Vec<String> {
-    let fill = |metric| Ok::<_, String>(fillings.fill(metric)?.metric);
+    let fill = |metric| {
+        let filled = fillings.fill(metric)?;
+        check_secrets(&filled)?;
+        Ok::<_, String>(filled.metric)
+    };
     let filled = metrics.iter().map(fill).collect::<Result<Vec<_>, _>>();
     let filled = match filled.and_then(|metrics| check_metrics(&metrics).map(|()| metrics)) {
         Ok(filled) => filled,
@@ -295,10 +299,10 @@ mod tests {
 
     #[test]
     fn what_this_version_does_not_carry_out_is_named() {
-        let web =
-            json!({"metrics": [metric(json!({"provider": {"prometheus": null, "web": {"url": "x"}}}))]});
-        let why = "Invalid value: \"t\": AnalysisTemplate t: spec.metrics[0].provider.web: this version of Serin does not measure with this provider yet: use provider.prometheus";
-        check_step(json!([]), web, Some(why));
+        let foreign = json!({"provider": {"prometheus": null, "graphite": {"query": "x"}}});
+        let foreign = json!({"metrics": [metric(foreign)]});
+        let why = "Invalid value: \"t\": AnalysisTemplate t: spec.metrics[0].provider.graphite: this version of Serin does not measure with this provider yet: use prometheus, web or job";
+        check_step(json!([]), foreign, Some(why));
         let rule = json!({"metrics": [metric(json!({}))], "dryRun": [{"metricName": "x"}]});
         let why = "Invalid value: \"templateNames: [t]\": dryRun[0]: Rule didn't match any metric name(s)";
         check_step(json!([]), rule, Some(why));

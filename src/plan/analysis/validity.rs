@@ -2,7 +2,7 @@
 //!
 //! Argo Rollouts' rules come first, in its words; then what it would silently take for something else.
 
-use super::args::has_tag;
+use super::args::{Filled, has_tag};
 use super::schedule::number;
 use crate::api::analysis::Metric;
 use crate::api::check;
@@ -77,6 +77,18 @@ fn check_conditions(metric: &Metric) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// What goes into a Job is written down for everybody who may read Jobs.
+pub fn check_secrets(filled: &Filled) -> Result<(), String> {
+    if filled.metric.provider.job.is_none() || filled.secrets.is_empty() {
+        return Ok(());
+    }
+    Err(format!(
+        "metric {}: an argument from a secret cannot be used in a Job: name the Secret in its pod template, by \
+         env.valueFrom.secretKeyRef",
+        filled.metric.name
+    ))
 }
 
 #[cfg(test)]

@@ -53,7 +53,7 @@ fn restart(draft: &mut Draft) {
         replicas::forget_deadline(draft);
     }
     if opening::new_template(draft) {
-        status.abort = false;
+        status.abort = opening::abort_is_meant(draft);
         status.aborted_at = None;
     }
     status::persist(draft, status, "");

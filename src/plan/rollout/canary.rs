@@ -8,6 +8,7 @@ use crate::plan::rollout::{analysis, opening, pause, replicas, revision, service
 
 /// One pass. The caller repeats it until nothing changes or a write must be seen first.
 pub fn pass(draft: &mut Draft) {
+    draft.promotes_nothing = false;
     if opening::begin(draft) {
         return;
     }
@@ -49,7 +50,7 @@ fn new_steps(draft: &Draft) -> bool {
 fn restart(draft: &mut Draft) {
     revision::sync(draft);
     let mut status = opening::fresh(draft);
-    status.abort = false;
+    status.abort = opening::abort_is_meant(draft);
     status.aborted_at = None;
     let steps = i32::try_from(draft.canary.steps.len()).unwrap_or(i32::MAX);
     status.current_step_index = (steps > 0).then_some(0);

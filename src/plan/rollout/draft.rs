@@ -29,6 +29,7 @@ pub struct Draft<'a> {
     pub blue_green: Option<&'a BlueGreenStrategy>,
     /// With the status as this plan has it so far.
     pub rollout: Rollout,
+    /// Without those that the selector does not match any more.
     pub sets: Vec<ReplicaSet>,
     pub runs: Vec<AnalysisRun>,
     /// Answers with this plan's own changes to Services and routes.
@@ -43,6 +44,8 @@ pub struct Draft<'a> {
     pub waiting_for: String,
     /// Why an analysis run could not be built.
     pub build_failure: Option<String>,
+    /// Set when the last pass went through everything and promoted nothing.
+    pub promotes_nothing: bool,
     /// Set when the next pass must see the outcome of a write first.
     pub hop: bool,
 }
@@ -87,6 +90,7 @@ impl<'a> Draft<'a> {
     pub fn new(seen: &'a Observed, now: DateTime<Utc>) -> Self {
         let strategy = &seen.rollout.spec.strategy;
         let mut sets = seen.replica_sets.clone();
+        sets.retain(|set| !super::revision::is_stranger(&seen.rollout, set));
         sets.sort_by(|a, b| {
             let age = |set: &ReplicaSet| (set.metadata.creation_timestamp, set.metadata.name.clone());
             age(a).cmp(&age(b))
@@ -107,6 +111,7 @@ impl<'a> Draft<'a> {
             wake_at: None,
             waiting_for: String::new(),
             build_failure: None,
+            promotes_nothing: false,
             hop: false,
         }
     }

@@ -7,6 +7,7 @@ mod analysis;
 mod announce;
 mod blue_green;
 mod canary;
+mod caution;
 mod conditions;
 mod cutover;
 mod draft;
@@ -100,13 +101,15 @@ pub fn farewell(managed: &[Service]) -> Plan {
     }
 }
 
-/// Writes that come before any decision: an unset `spec.replicas` becomes 1, which an autoscaler needs, and orphans are adopted.
+/// Writes that come before any decision: an unset `spec.replicas` becomes 1, which an autoscaler needs, and orphans are adopted,
+/// strangers let go.
 fn prepare(draft: &mut Draft) {
     if draft.rollout.spec.replicas.is_none() {
         draft.rollout.spec.replicas = Some(1);
         let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
         draft.patch(Kind::Rollout, key, guard, json!({"spec": {"replicas": 1}}));
     }
+    revision::release_strangers(draft);
     revision::adopt_orphans(draft);
 }
 
@@ -130,7 +133,8 @@ fn chain(draft: &mut Draft) {
     }
 }
 
-fn conclude(draft: Draft) -> Plan {
+fn conclude(mut draft: Draft) -> Plan {
+    caution::tell(&mut draft);
     let announcements = announce::announcements(&draft);
     let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
     let at_rest = draft.sets.iter().all(is_at_rest);

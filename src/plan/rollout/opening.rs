@@ -54,6 +54,13 @@ pub fn new_template(draft: &Draft) -> bool {
     !status.current_pod_hash.is_empty() && status.current_pod_hash != draft.new_hash
 }
 
+/// An abort that nobody acted on yet, of a Rollout that had nothing to abort, is meant for the version that begins now.
+pub fn abort_is_meant(draft: &Draft) -> bool {
+    let old = &draft.rollout.status;
+    let idle = !old.stable_rs.is_empty() && old.stable_rs == old.current_pod_hash;
+    old.abort && old.aborted_at.is_none() && idle
+}
+
 /// The status of an update that starts over: nothing of an earlier pause, promotion or analysis counts for it.
 pub fn fresh(draft: &Draft) -> RolloutStatus {
     let mut status = status::base(draft);

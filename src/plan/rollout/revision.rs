@@ -1,6 +1,7 @@
 //! Which ReplicaSet is the new version, how it comes into being, and how revisions are numbered.
 
 use crate::api::hash;
+use crate::api::rollout::Rollout;
 use crate::base::gotime::Time;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
@@ -111,6 +112,36 @@ pub fn questions(draft: &Draft) -> Vec<Question> {
 
 fn name(draft: &Draft) -> String {
     format!("{}-{}", draft.rollout.metadata.name, draft.new_hash)
+}
+
+/// Lets go of ReplicaSets that somebody relabelled: the selector does not match them any more, so they are no version of this Rollout.
+/// Their pods stay as they are.
+pub fn release_strangers(draft: &mut Draft) {
+    let rollout = &draft.seen.rollout;
+    let uid = &rollout.metadata.uid;
+    for set in draft
+        .seen
+        .replica_sets
+        .iter()
+        .filter(|set| is_stranger(rollout, set))
+    {
+        let metadata = &set.metadata;
+        let others: Vec<&OwnerRef> = metadata
+            .owner_references
+            .iter()
+            .filter(|owner| owner.uid != *uid)
+            .collect();
+        let patch = json!({"metadata": {"ownerReferences": others}});
+        draft.patch(Kind::ReplicaSet, metadata.key(), guard(metadata), patch);
+    }
+}
+
+/// A ReplicaSet that the Rollout controls and its selector does not match. One that is going is left to go.
+pub fn is_stranger(rollout: &Rollout, set: &ReplicaSet) -> bool {
+    let metadata = &set.metadata;
+    let selector = rollout.spec.selector.as_ref().filter(|s| !selector::is_empty(s));
+    let kept = selector.is_none_or(|selector| selector::matches(selector, &metadata.labels));
+    !kept && metadata.controlled_by(&rollout.metadata.uid) && !metadata.deleting()
 }
 
 /// Takes over ReplicaSets without an owner that the selector matches; their pods are not touched.
@@ -234,7 +265,12 @@ fn next_revision(draft: &Draft, except: Option<usize>) -> i64 {
 /// The new ReplicaSet as an object and as later passes see it: no pods yet.
 fn build(draft: &Draft, revision: i64) -> (ReplicaSet, Value) {
     let rollout = &draft.rollout;
-    let mut template = rollout.spec.template.clone().unwrap_or_default();
+    let mut template = rollout
+        .spec
+        .template
+        .as_ref()
+        .map(hash::canonical)
+        .unwrap_or_default();
     template["metadata"]["labels"][label::POD_HASH] = json!(draft.new_hash);
     let mut labels: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in crate::api::template::labels(&template) {

@@ -31,9 +31,13 @@ pub fn format(selector: &LabelSelector) -> String {
         .join(",")
 }
 
+pub fn is_empty(selector: &LabelSelector) -> bool {
+    selector.match_labels.is_empty() && selector.match_expressions.is_empty()
+}
+
 /// Whether `labels` satisfy the selector. An empty selector matches nothing here: it would take every object of the namespace.
 pub fn matches(selector: &LabelSelector, labels: &BTreeMap<String, String>) -> bool {
-    if selector.match_labels.is_empty() && selector.match_expressions.is_empty() {
+    if is_empty(selector) {
         return false;
     }
     let equal = selector

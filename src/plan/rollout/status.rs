@@ -37,7 +37,9 @@ pub fn finish(draft: &mut Draft, findings: &Findings) {
         intent.drop_abort = true;
         status.current_step_index = index(steps_len, steps_len);
     }
-    if let Some(why) = promotion(draft, &status, &intent) {
+    let promotion = promotion(draft, &status, &intent);
+    draft.promotes_nothing = promotion.is_none();
+    if let Some(why) = promotion {
         promote(draft, &mut status, &mut intent, &why);
     } else if intent.aborted(&status) {
         let at = if draft.fully_promoted() { steps_len } else { 0 };

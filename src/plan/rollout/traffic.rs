@@ -131,7 +131,7 @@ fn carried_so_far(status: &RolloutStatus, hash: &str) -> i32 {
 }
 
 /// Whether every route, as it was seen, gives the canary exactly this weight: an earlier write of ours proves nothing, it may have been
-/// undone. Without a router there is nothing to see.
+/// undone. A route that its Gateways refuse carries nothing. Without a router there is nothing to see.
 pub fn seen_with(draft: &Draft, canary: i32) -> bool {
     let wanted = Weights {
         canary: canary.into(),
@@ -140,12 +140,20 @@ pub fn seen_with(draft: &Draft, canary: i32) -> bool {
     let carries = |key: &Key| {
         let route = draft.seen.answers.route(key);
         route.is_some_and(|route| {
-            gateway_api::weights(route, backends(draft))
-                .iter()
-                .all(|weights| *weights == wanted)
+            let weights = gateway_api::weights(route, backends(draft));
+            gateway_api::refusal(route).is_none() && weights.iter().all(|weights| *weights == wanted)
         })
     };
     routes(draft).iter().all(carries)
+}
+
+/// Which of the routes no Gateway serves, and why.
+pub fn refusal(draft: &Draft) -> Option<String> {
+    let refused = |key: Key| {
+        let why = gateway_api::refusal(draft.seen.answers.route(&key)?)?;
+        Some(format!("HTTPRoute \"{key}\" is not served: {why}"))
+    };
+    routes(draft).into_iter().find_map(refused)
 }
 
 /// Whether the routes, as they were seen, may lead any traffic to the canary Service. One that cannot be seen may; only after an abort
@@ -178,7 +186,7 @@ fn selected(service: &Service) -> &str {
 }
 
 /// Stable must be able to carry its share. An abort is an emergency: whatever stable has takes the traffic, as under Argo Rollouts.
-fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
+pub fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
     let Some(stable) = draft.set(draft.roles().stable) else {
         return false;
     };

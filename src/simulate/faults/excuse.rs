@@ -53,11 +53,7 @@ pub fn excuse(name: &str, facts: &mut Facts) {
         _ => TimeDelta::zero(),
     };
     // A watch that lost an event shows it when the cache is compared: only then is there rest. A contested write waits ten seconds.
-    let unseen = if entry.id.starts_with('B') {
-        seconds(360)
-    } else {
-        TimeDelta::zero()
-    };
+    let unseen = if away { seconds(360) } else { TimeDelta::zero() };
     facts.quiet_after = facts.quiet_after.max(unseen);
     let contested = matches!(name, "gitops-reverts" | "route-edited");
     let lag = if contested { lag.max(seconds(12)) } else { lag };
@@ -80,7 +76,9 @@ fn void(name: &str) -> &'static [&'static str] {
         // Services are led to versions without pods, and what leads them back cannot wait for their endpoints.
         "gitops-reverts" | "stable-pods-lost" => &["S1"],
         // Two Rollouts of one selector hand Services and routes to and fro; a Rollout brought back adopts one ReplicaSet after the other.
-        "twin-rollout" => &["S8"],
+        "twin-rollout" => &["S2", "S8"],
+        // Each list is of another moment: what was seen to exist is not there, and comes back.
+        "relist-behind" => &["S10", "S12"],
         "backup-restored" => &["T6"],
         _ => &[],
     }

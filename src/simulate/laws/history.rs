@@ -68,7 +68,8 @@ fn set_needed(sight: &Sight<'_>, change: &Change) -> Option<String> {
     ];
     let selecting = names.into_iter().find(|name| {
         let service = picture.services.get(&(rollout.id.0.clone(), (*name).clone()));
-        service.is_some_and(|service| service.hash == *hash)
+        let lately = |at: chrono::DateTime<chrono::Utc>| at >= sight.known_since();
+        service.is_some_and(|service| service.hash == *hash && !service.moved.is_some_and(lately))
     })?;
     Some(format!(
         "Service {selecting} of {} selects {hash}",

@@ -167,10 +167,21 @@ fn template_problems(object: &Value) -> Vec<check::Problem> {
         .collect();
     match filled {
         Some(metrics) if !metrics.is_empty() || template.spec.templates.is_empty() => {
-            check::metrics(&metrics)
+            let mut problems = check::metrics(&metrics);
+            problems.extend(metrics.iter().enumerate().filter_map(unanswered));
+            problems
         }
         _ => Vec::new(),
     }
+}
+
+/// The world has a Prometheus and runs Jobs; it serves nothing else.
+fn unanswered((index, metric): (usize, &Metric)) -> Option<check::Problem> {
+    metric.provider.web.as_ref()?;
+    let field = format!("spec.metrics[{index}].provider.web");
+    let message =
+        "nobody answers web metrics in a simulation: rehearse with a metric of Prometheus in its place";
+    Some(check::Problem::new(field, message))
 }
 
 fn filled(metric: &Value, args: &[Arg]) -> Option<Metric> {

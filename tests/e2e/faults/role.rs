@@ -47,7 +47,15 @@ async fn the_shipped_role_allows_what_is_used_and_nothing_else() {
         }
     })
     .await;
+    begin_and_stop_a_job(shop).await;
+    shop.apply(&experiment(shop)).await;
     check_endpoints(&serin, &space.namespace).await;
+    // Its Services are let go, once it is seen to be gone.
+    let rollouts = shop.api(ROLLOUT);
+    rollouts
+        .delete("web", &kube::api::DeleteParams::default())
+        .await
+        .unwrap();
     let (world, user) = (&world, &serin.user);
     let allowed = allowed();
     eventually(super::shop::LONG, "all of the role is used", || {
@@ -81,7 +89,7 @@ fn allowed() -> BTreeSet<Permission> {
                 resource != "secrets" || verb == "get",
                 "Secrets are read by name only"
             );
-            if resource != "rollouts/finalizers" {
+            if !resource.ends_with("/finalizers") {
                 allowed.insert((verb, texts("apiGroups")[0].clone(), resource));
             }
         }
@@ -125,6 +133,37 @@ fn measured_with_a_secret(shop: &Shop, prometheus: &str) -> Value {
         "spec": {
             "args": [{"name": "token", "valueFrom": {"secretKeyRef": {"name": "prometheus", "key": "token"}}}],
             "metrics": [{"name": "one", "successCondition": "result[0] == 1", "provider": provider}]}})
+}
+
+/// An AnalysisRun made by hand whose metric is a Job, told to stop once it measures.
+async fn begin_and_stop_a_job(shop: &Shop) {
+    let id = "argo-rollouts.argoproj.io/controller-instance-id";
+    let pod = json!({"spec": {"restartPolicy": "Never", "containers": [
+        {"name": "c", "image": "shop/smoke:1", "command": ["sleep", "600"]}]}});
+    let metric = json!({"name": "smoke", "provider": {"job": {"spec": {"template": pod}}}});
+    let mut run = json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisRun",
+        "metadata": {"name": "by-hand", "labels": {id: shop.namespace}}, "spec": {"metrics": [metric]}});
+    shop.apply(&run).await;
+    let jobs = ("batch/v1", "Job");
+    let count = |wanted: usize| async move {
+        match shop.list(jobs).await.len() {
+            found if found == wanted => Ok(()),
+            found => Err(format!("{found} Jobs")),
+        }
+    };
+    eventually(super::shop::LONG, "the Job runs", || count(1)).await;
+    run["spec"]["terminate"] = json!(true);
+    shop.apply(&run).await;
+    eventually(super::shop::LONG, "the Job is gone", || count(0)).await;
+}
+
+fn experiment(shop: &Shop) -> Value {
+    let id = "argo-rollouts.argoproj.io/controller-instance-id";
+    let labels = json!({"app": "compare"});
+    let pods = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "shop/web:v1"}]}});
+    let version = json!({"name": "v1", "selector": {"matchLabels": labels}, "template": pods});
+    json!({"apiVersion": "argoproj.io/v1alpha1", "kind": "Experiment",
+        "metadata": {"name": "compare", "labels": {id: shop.namespace}}, "spec": {"templates": [version]}})
 }
 
 /// What operators scrape and probe.

@@ -86,6 +86,7 @@ impl Story {
             run: serde_json::from_value(self.run.clone()).unwrap(),
             finished: self.ending.clone(),
             in_flight: self.in_flight.keys().cloned().collect(),
+            jobs: None,
         }
     }
 
