@@ -74,7 +74,7 @@ async fn until_size(case: &Case, tag: &str, size: i64) {
 
 #[tokio::test]
 async fn a_person_switches_all_users_at_once_and_back_while_the_old_pods_are_there() {
-    let strategy = json!({"autoPromotionEnabled": false, "scaleDownDelaySeconds": 10});
+    let strategy = json!({"autoPromotionEnabled": false, "scaleDownDelaySeconds": 25});
     let (case, load) = serving("blue-green", strategy).await;
     case.release("v2").await;
     let web = case.until_phase("Paused", "BlueGreenPause").await;
