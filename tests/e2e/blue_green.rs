@@ -9,7 +9,7 @@ use crate::support::traffic::{Load, Target};
 
 const HASH: &str = "rollouts-pod-template-hash";
 
-/// Version v1 behind the active Service `web`, with users.
+/// Version v1 behind the active Service `web`, with users that Prometheus sees; so it is older than what comes by more than a second.
 async fn serving(name: &str, mut strategy: Value) -> (Case, Load) {
     let case = Case::new(name).await;
     let errors = metric("error-rate", &error_rate("canary"), "0.005");
@@ -25,10 +25,8 @@ async fn serving(name: &str, mut strategy: Value) -> (Case, Load) {
     ])
     .await;
     case.until_healthy("v1").await;
-    let (client, namespace) = (&case.space.client, &case.space.namespace);
-    let target = Target::Service("web".into());
-    let load = case.world.traffic.drive(client, namespace, target, 1_000.0).await;
-    (case, load.unwrap())
+    let load = case.drive(Target::Service("web".into())).await;
+    (case, load)
 }
 
 /// The version that a Service leads to, now.
