@@ -257,6 +257,18 @@ pub struct BlueGreenStatus {
     pub post_promotion_analysis_run_status: Option<RunStatusRef>,
 }
 
+impl BlueGreenStatus {
+    /// Whether an analysis before or after the switch is under way.
+    pub fn judging(&self) -> bool {
+        let runs = [
+            &self.pre_promotion_analysis_run_status,
+            &self.post_promotion_analysis_run_status,
+        ];
+        let open = |run: &RunStatusRef| !crate::api::analysis_run::completed(&run.status);
+        runs.into_iter().flatten().any(open)
+    }
+}
+
 /// What was found in AWS for one Ingress.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

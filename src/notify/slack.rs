@@ -8,6 +8,7 @@ mod images;
 mod metrics;
 mod outcome;
 mod render;
+mod switch;
 mod text;
 
 #[cfg(test)]
@@ -109,6 +110,9 @@ fn fallback(what: &Announcement, subject: &str) -> String {
 
 fn started(what: &Announcement, blocks: &mut Blocks) {
     blocks.fields(identity(what));
+    if let Some(strategy) = &what.switch {
+        return blocks.lines("Plan", switch::plan(strategy), &more(what, "lines"));
+    }
     if what.steps.is_empty() {
         return;
     }
@@ -194,6 +198,7 @@ fn paused(what: &Announcement, reason: &str, blocks: &mut Blocks) {
 fn pause_reason(reason: &str) -> String {
     match reason {
         pause::CANARY_STEP => "this step waits until it is promoted".into(),
+        pause::BLUE_GREEN => "the switch waits until it is promoted".into(),
         pause::INCONCLUSIVE_ANALYSIS => "an analysis came to no conclusion".into(),
         other => prose(other),
     }
@@ -218,7 +223,12 @@ fn identity(what: &Announcement) -> Vec<(&'static str, String)> {
         ("Image", images::full(what)),
     ];
     if what.moment != Moment::Started && !matches!(what.moment, Moment::Invalid(_)) {
-        fields.push(("Canary", format!("{}{}", share(what), position(what))));
+        let label = if what.switch.is_some() {
+            "New version"
+        } else {
+            "Canary"
+        };
+        fields.push((label, format!("{}{}", share(what), position(what))));
     }
     fields
 }

@@ -1,7 +1,7 @@
 //! What people are told about an update of a Rollout, with all the facts a message needs.
 
 use crate::api::analysis_run::AnalysisRun;
-use crate::api::strategy::CanaryStep;
+use crate::api::strategy::{BlueGreenStrategy, CanaryStep};
 use crate::base::object::Key;
 use chrono::{DateTime, Utc};
 
@@ -30,6 +30,8 @@ pub struct Announcement {
     pub step: Option<(i32, i32)>,
     /// The steps themselves, for the plan in the first message; empty when there are none.
     pub steps: Vec<CanaryStep>,
+    /// What happens around the switch of a blue-green update; none for a canary.
+    pub switch: Option<BlueGreenStrategy>,
     /// Channel named on the Rollout; the default one applies when absent.
     pub channel: Option<String>,
     /// Analysis runs of this update, oldest first, with spec and status.

@@ -42,7 +42,7 @@ pub struct Row {
 pub struct State {
     /// The step being carried out; none while there is no update.
     pub step: Option<Step>,
-    /// The canary's share that is asked for, in percent: the status' weights with a router, else what the steps say.
+    /// The canary's share that is asked for, in percent: the status' weights with a router, else what the steps say; all or nothing around a switch.
     pub asked: Option<i64>,
     /// The canary's share in the route, in percent; none without a route.
     pub route: Option<i64>,
@@ -53,14 +53,15 @@ pub struct State {
     pub others: i64,
 }
 
-/// A step of the canary.
+/// A step of the canary, or the side of the switch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// From 0; the number of steps once all are done.
     pub index: usize,
     pub count: usize,
-    /// As people call it: `setWeight 5`, `pause 5m`; `done` after the last, `aborted` while the update is.
+    /// As people call it: `setWeight 5`, `pause 5m`; `done` after the last, `aborted` while the update is. Around a switch: `preview`,
+    /// `pause`, `switched`.
     pub kind: String,
 }
 

@@ -1,8 +1,11 @@
-//! Where a canary stands: its current step, the weight it is asked to have and the weight it has.
+//! Where an update stands: a canary's current step, the weight it is asked to have and the weight it has; which side of its switch a
+//! blue-green update is on.
 //!
 //! Reads spec and status only; it decides nothing and never changes a weight.
 
+use crate::api::analysis_run::completed;
 use crate::api::rollout::Rollout;
+use crate::api::rollout_status::RunStatusRef;
 use crate::api::strategy::CanaryStep;
 use crate::base::names::pause;
 use crate::plan::ReplicaSet;
@@ -71,6 +74,27 @@ pub fn weight_actual(rollout: &Rollout, replica_sets: &[ReplicaSet]) -> i32 {
     i32::try_from(share).unwrap_or(i32::MAX)
 }
 
+/// How far the switch of a blue-green update is, for people; none for a canary and before the first status.
+pub fn switch(rollout: &Rollout) -> Option<&'static str> {
+    let (strategy, status) = (rollout.spec.strategy.blue_green.as_ref()?, &rollout.status);
+    if status.current_pod_hash.is_empty() {
+        return None;
+    }
+    let switched = status.blue_green.active_selector == status.current_pod_hash;
+    let waiting = |run: &Option<RunStatusRef>| run.as_ref().is_some_and(|run| !completed(&run.status));
+    Some(match promoted(rollout) {
+        _ if status.abort && switched => "aborted, on its way back",
+        _ if status.abort => "aborted",
+        true if switched => "done",
+        false if switched && strategy.post_promotion_analysis.is_some() => "done, being judged",
+        _ if switched => "done",
+        _ if !status.pause_conditions.is_empty() && waits_for_person(rollout) => "waits for a person",
+        _ if !status.pause_conditions.is_empty() => "waits for its time",
+        _ if waiting(&status.blue_green.pre_promotion_analysis_run_status) => "waits for its analysis",
+        _ => "waits for pods",
+    })
+}
+
 /// True when the new version is the stable one: nothing is on its way.
 pub fn promoted(rollout: &Rollout) -> bool {
     let status = &rollout.status;
@@ -137,6 +161,50 @@ mod tests {
         assert_eq!(weight_actual(&seen, &[canary.clone()]), 20);
         seen.status.available_replicas = Some(0);
         assert_eq!(weight_actual(&seen, &[canary]), 0);
+    }
+
+    #[test]
+    fn the_switch_is_told_in_the_words_of_what_it_waits_for() {
+        let check = |change: serde_json::Value, want: Option<&str>| {
+            let mut rollout = json!({
+                "spec": {"strategy": {"blueGreen": {"activeService": "a", "autoPromotionEnabled": false,
+                    "postPromotionAnalysis": {}}}},
+                "status": {"currentPodHash": "new", "stableRS": "old", "blueGreen": {"activeSelector": "old"}},
+            });
+            crate::base::json::merge_apply(&mut rollout, &change);
+            assert_eq!(
+                switch(&serde_json::from_value(rollout).unwrap()),
+                want,
+                "{change}"
+            );
+        };
+        let pause = json!({"status": {"pauseConditions": [{"reason": "BlueGreenPause", "startTime": "2026-01-01T00:00:00Z"}]}});
+        check(json!({}), Some("waits for pods"));
+        check(pause.clone(), Some("waits for a person"));
+        let mut timed = pause;
+        timed["spec"] =
+            json!({"strategy": {"blueGreen": {"autoPromotionEnabled": null, "autoPromotionSeconds": 5}}});
+        check(timed, Some("waits for its time"));
+        let run = json!({"prePromotionAnalysisRunStatus": {"name": "r", "status": "Running"}});
+        check(
+            json!({"status": {"blueGreen": run}}),
+            Some("waits for its analysis"),
+        );
+        let switched = json!({"activeSelector": "new"});
+        check(
+            json!({"status": {"blueGreen": switched}}),
+            Some("done, being judged"),
+        );
+        check(
+            json!({"status": {"blueGreen": switched, "stableRS": "new"}}),
+            Some("done"),
+        );
+        check(
+            json!({"status": {"blueGreen": switched, "abort": true}}),
+            Some("aborted, on its way back"),
+        );
+        check(json!({"status": {"abort": true}}), Some("aborted"));
+        check(json!({"status": {"currentPodHash": null}}), None);
     }
 
     #[test]

@@ -46,7 +46,9 @@ fn header(family: &Family, now: DateTime<Utc>) -> Vec<String> {
 fn strategy(family: &Family) -> Vec<String> {
     let rollout = &family.rollout;
     if rollout.spec.strategy.canary.is_none() {
-        return vec![field("Strategy:", "BlueGreen")];
+        let mut lines = vec![field("Strategy:", "BlueGreen")];
+        lines.extend(canary::switch(rollout).map(|switch| field("  Switch:", switch)));
+        return lines;
     }
     let step = canary::step(rollout).map(|(index, count)| format!("{index}/{count}"));
     vec![

@@ -177,8 +177,12 @@ impl Case {
 
     /// Lets requests flow through the HTTPRoute `web`, and waits until Prometheus knows the present version by them.
     pub async fn drive_route(&self) -> Load {
+        self.drive(Target::Route("web".into())).await
+    }
+
+    /// The same through any target.
+    pub async fn drive(&self, target: Target) -> Load {
         let (client, namespace) = (&self.space.client, &self.space.namespace);
-        let target = Target::Route("web".into());
         let driven = self.world.traffic.drive(client, namespace, target, 1_000.0).await;
         let query = &format!(r#"sum(rate(http_requests_total{{namespace="{namespace}"}}[5s]))"#);
         eventually(SOON, "Prometheus sees the traffic", || async move {

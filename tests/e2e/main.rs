@@ -20,6 +20,7 @@ mod record;
 
 mod analysis;
 mod basic;
+mod blue_green;
 mod budget;
 mod conformance;
 mod faults;

@@ -83,9 +83,11 @@ async fn what_is_not_carried_out_yet_is_named_and_nothing_is_created() {
     let case = Case::new("unsupported").await;
     let mut object = rollout(2, "v1", json!(null));
     object["spec"]["strategy"] =
-        json!({"blueGreen": {"activeService": "web", "autoPromotionEnabled": false}});
+        json!({"blueGreen": {"activeService": "web", "activeMetadata": {"labels": {"a": "b"}}}});
     case.apply([service("web"), object]).await;
-    let web = case.until_phase("Degraded", "spec.strategy.blueGreen").await;
+    let web = case
+        .until_phase("Degraded", "spec.strategy.blueGreen.activeMetadata")
+        .await;
     let invalid = web["status"]["conditions"]
         .as_array()
         .unwrap()
@@ -109,7 +111,7 @@ async fn what_is_not_carried_out_yet_is_named_and_nothing_is_created() {
                 [one]
                     if one["message"]
                         .as_str()
-                        .is_some_and(|text| text.contains("blueGreen")) =>
+                        .is_some_and(|text| text.contains("blueGreen.activeMetadata")) =>
                 {
                     Ok(())
                 }

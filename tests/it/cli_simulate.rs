@@ -208,10 +208,27 @@ fn all_problems_of_all_manifests_are_named_with_field_and_mend() {
 }
 
 #[test]
-fn blue_green_is_named_as_the_controller_names_it() {
-    let manifest = rollout("", "").replace("{canary: {steps: []}}", "{blueGreen: {activeService: web}}");
+fn blue_green_is_played_and_a_person_promotes_what_waits_for_one() {
+    let strategy = "{blueGreen: {activeService: live, previewService: next, autoPromotionEnabled: false}}";
+    let manifest = rollout("", "").replace("{canary: {steps: []}}", strategy);
     let file = Scratch::new("blue-green.yaml", &manifest);
-    let told = "spec.strategy.blueGreen: this version of Serin does not carry out blue-green updates yet: use spec.strategy.canary";
+    let told = [
+        "added: Service shop/live",
+        "added: Service shop/next",
+        "1/2 pause",
+        "person promotes the switch, after 1 minute",
+        "Switched selector for service 'live'",
+        "as expected",
+    ];
+    check(&format!("-f {}", file.path()), 0, &told, &[]);
+}
+
+#[test]
+fn what_is_not_carried_out_is_named_as_the_controller_names_it() {
+    let strategy = "{blueGreen: {activeService: web, activeMetadata: {}}}";
+    let manifest = rollout("", "").replace("{canary: {steps: []}}", strategy);
+    let file = Scratch::new("metadata.yaml", &manifest);
+    let told = "spec.strategy.blueGreen.activeMetadata: this version of Serin does not carry out metadata";
     check(&format!("-f {}", file.path()), 1, &[], &[told]);
 }
 

@@ -9,7 +9,9 @@ use serin::plan::{Action, Verb};
 use std::collections::BTreeMap;
 
 /// What people do, and when.
-type Story = fn(&mut World);
+pub type Story = fn(&mut World);
+
+pub type Law = fn(&World);
 
 /// How it all ended, without what each run has its own of; and how often what was created or deleted.
 #[derive(Debug, PartialEq)]
@@ -18,11 +20,11 @@ struct End {
     writes: BTreeMap<String, usize>,
 }
 
-fn live(manifest: &Value, story: Story, crash: Option<(usize, TimeDelta)>) -> (World, End) {
+fn live(manifest: &Value, story: Story, crash: Option<(usize, TimeDelta)>, law: Option<Law>) -> (World, End) {
     let mut world = World::new();
     world.patient = true;
     world.crash = crash;
-    for name in ["web-canary", "web-stable"] {
+    for name in ["web-canary", "web-stable", "active", "preview"] {
         world.put(
             Kind::Service,
             json!({"metadata": {"name": name}, "spec": {"selector": {"app": "web"}}}),
@@ -38,6 +40,7 @@ fn live(manifest: &Value, story: Story, crash: Option<(usize, TimeDelta)>) -> (W
     );
     world.put(Kind::Rollout, manifest.clone());
     world.laws.push(traffic_reaches_ready_pods);
+    world.laws.extend(law);
     until(&mut world, |world| world.rollout().status.phase == "Healthy");
     story(&mut world);
     world.run(TimeDelta::seconds(120), TimeDelta::hours(2), |_| false);
@@ -45,7 +48,7 @@ fn live(manifest: &Value, story: Story, crash: Option<(usize, TimeDelta)>) -> (W
     (world, end)
 }
 
-fn until(world: &mut World, done: impl Fn(&World) -> bool) {
+pub fn until(world: &mut World, done: impl Fn(&World) -> bool) {
     world.run(TimeDelta::hours(1), TimeDelta::hours(2), &done);
     assert!(done(world), "{:#?}", world.rollout().status);
 }
@@ -109,12 +112,12 @@ fn mask(value: &mut Value) {
 }
 
 /// Lives the story with a crash after each of its writes but the first `known`, always back at once and now and then after a while.
-fn check(manifest: &Value, story: Story, known: usize) {
-    let (undisturbed, expected) = live(manifest, story, None);
+fn check(manifest: &Value, story: Story, known: usize, law: Option<Law>) {
+    let (undisturbed, expected) = live(manifest, story, None, law);
     for number in known + 1..=undisturbed.writes.len() {
         let away = [TimeDelta::zero(), TimeDelta::seconds(45)];
         for away in away.into_iter().take(1 + usize::from(number % 3 == 0)) {
-            let (world, end) = live(manifest, story, Some((number, away)));
+            let (world, end) = live(manifest, story, Some((number, away)), law);
             let last = &world.writes[number - 1];
             assert!(
                 end == expected,
@@ -168,12 +171,12 @@ fn template(tag: &str) -> Value {
         "spec": {"containers": [{"name": "main", "image": format!("shop/web:{tag}")}]}})
 }
 
-fn change(world: &mut World, patch: Value) {
+pub fn change(world: &mut World, patch: Value) {
     let status = patch.get("status").is_some();
     world.patch(Kind::Rollout, "web", &patch, status);
 }
 
-fn release(world: &mut World, tag: &str) {
+pub fn release(world: &mut World, tag: &str) {
     change(world, json!({"spec": {"template": template(tag)}}));
 }
 
@@ -202,7 +205,7 @@ fn judge(world: &mut World, phase: &str) {
     world.patch(Kind::AnalysisRun, &name, &verdict, false);
 }
 
-fn healthy(world: &mut World) {
+pub fn healthy(world: &mut World) {
     until(world, |world| {
         let status = world.rollout().status;
         status.phase == "Healthy" && status.stable_rs == status.current_pod_hash
@@ -310,7 +313,15 @@ const STORIES: [(&str, Story); 9] = [
 
 /// All stories at once: each has a world of its own. What a story has in common with an earlier one is lived there.
 fn check_all(manifest: &Value) {
-    let lives = STORIES.map(|(_, story)| live(manifest, story, None).0.writes);
+    check_stories(manifest, &STORIES, None);
+}
+
+/// Like [`check_all`] with other stories, and a law that must hold after every write.
+pub fn check_stories(manifest: &Value, stories: &[(&'static str, Story)], law: Option<Law>) {
+    let undisturbed = stories.iter();
+    let lives: Vec<_> = undisturbed
+        .map(|(_, story)| live(manifest, *story, None, law).0.writes)
+        .collect();
     let common = |one: &[Action], other: &[Action]| {
         let same = |(one, other): &(&Action, &Action)| {
             (one.verb, one.kind, &one.key) == (other.verb, other.kind, &other.key)
@@ -324,10 +335,10 @@ fn check_all(manifest: &Value) {
             .max()
     };
     std::thread::scope(|scope| {
-        let stories = STORIES.iter().enumerate();
+        let stories = stories.iter().enumerate();
         let start = |(at, (name, story)): (usize, &(&'static str, Story))| {
             let (known, story) = (known(at).unwrap_or(0), *story);
-            (*name, scope.spawn(move || check(manifest, story, known)))
+            (*name, scope.spawn(move || check(manifest, story, known, law)))
         };
         for (name, thread) in stories.map(start).collect::<Vec<_>>() {
             assert!(thread.join().is_ok(), "the story of {name}");
@@ -361,7 +372,7 @@ fn a_promotion_is_not_lost_when_sizes_change_in_the_same_moment() {
         });
         healthy(world);
     };
-    live(&routed(steps()), drift, None);
+    live(&routed(steps()), drift, None, None);
 }
 
 /// Resuming is a person's word about that analysis, and about no pause that comes later.
@@ -389,5 +400,5 @@ fn an_inconclusive_analysis_does_not_end_a_pause_for_a_person() {
         assert_eq!(status.phase, "Paused");
         assert!(status.current_step_index.unwrap() < 2, "{status:#?}");
     };
-    live(&manifest, story, None);
+    live(&manifest, story, None, None);
 }

@@ -38,6 +38,15 @@ fn on_purpose(life: &str, difference: &str) -> bool {
 
 #[test]
 fn recorded_canary_lives_have_equal_moments() {
+    check_lives("canary-");
+}
+
+#[test]
+fn recorded_blue_green_lives_have_equal_moments() {
+    check_lives("bluegreen-");
+}
+
+fn check_lives(prefix: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/argo/rollouts");
     let mut names: Vec<_> = std::fs::read_dir(&folder)
         .unwrap()
@@ -47,7 +56,7 @@ fn recorded_canary_lives_have_equal_moments() {
     let mut wrong = Vec::new();
     for path in names {
         let name = path.file_stem().unwrap().to_str().unwrap();
-        if !name.starts_with("canary-") || NOT_YET.contains(&name) {
+        if !name.starts_with(prefix) || NOT_YET.contains(&name) {
             continue;
         }
         let life: Value = serde_json::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
@@ -75,7 +84,10 @@ fn live(life: &Value) -> Vec<String> {
     // The recorded world has no nodes: see `replica_sets_report`.
     setup.models = None;
     let objects = life["objects"].as_array().unwrap().iter();
-    setup.objects = objects.cloned().chain([life["rollout"].clone()]).collect();
+    setup.objects = objects
+        .map(by_prometheus)
+        .chain([life["rollout"].clone()])
+        .collect();
     let played = run(async {
         let world = World::begin(setup);
         tokio::spawn(replica_sets_report(world.hand.clone()));
@@ -120,7 +132,21 @@ fn live(life: &Value) -> Vec<String> {
 }
 
 /// Every kind is listed once when the controller starts; what the peer did then was not recorded.
-const STARTUP_LISTS: u64 = 6;
+const STARTUP_LISTS: u64 = 10;
+
+/// The recorded world asked a stub, at `/v/NUMBER`, over HTTP; here Prometheus gives the same number.
+fn by_prometheus(object: &Value) -> Value {
+    let mut object = object.clone();
+    for metric in object["spec"]["metrics"].as_array_mut().into_iter().flatten() {
+        let url = metric["provider"]["web"]["url"].as_str().unwrap_or_default();
+        let number = url.rsplit('/').next().unwrap_or_default();
+        let query = format!("vector({number})");
+        metric["provider"] =
+            json!({"prometheus": {"address": "http://prometheus.monitoring:9090", "query": query}});
+        metric["successCondition"] = json!("result[0] == 1");
+    }
+    object
+}
 
 /// ReplicaSets report their pods available 250 ms after each change of size, except those of an image named `bad…`.
 async fn replica_sets_report(hand: Hand) {
@@ -206,12 +232,17 @@ fn rollout(world: &World) -> Rollout {
 
 /// Until nothing has changed for a second.
 async fn settle(world: &World) {
-    loop {
-        let version = world.hand.cluster.world().store.version();
-        world.wait(Duration::from_secs(1)).await;
-        if world.hand.cluster.world().store.version() == version {
-            return;
-        }
+    let version = || world.hand.cluster.world().store.version();
+    let (mut last, mut quiet) = (version(), Duration::ZERO);
+    while quiet < Duration::from_secs(1) {
+        let part = Duration::from_millis(50);
+        world.wait(part).await;
+        quiet = if version() == last {
+            quiet + part
+        } else {
+            Duration::ZERO
+        };
+        last = version();
     }
 }
 
@@ -254,10 +285,11 @@ async fn act(world: &World, verb: &str, argument: &Value) -> bool {
 
 fn promote(world: &World, argument: &Value) {
     let rollout = rollout(world);
-    let (status, steps) = (
-        &rollout.status,
-        rollout.spec.strategy.canary.as_ref().unwrap().steps.len(),
-    );
+    let (status, strategy) = (&rollout.status, &rollout.spec.strategy);
+    let Some(canary) = &strategy.canary else {
+        return patch(world, "status", &json!({"status": {"pauseConditions": null}}));
+    };
+    let steps = canary.steps.len();
     let next = status.current_step_index.unwrap_or(0) + 1;
     let change = if argument["full"] == true {
         json!({"promoteFull": true})
@@ -293,6 +325,8 @@ fn reached(world: &World, wanted: &Value) -> bool {
 fn expected(moment: &Value) -> Value {
     let mut moment = moment.clone();
     moment.as_object_mut().unwrap().remove("after");
+    // Runs ask somebody else here; what the Rollout says of them is compared.
+    moment.as_object_mut().unwrap().remove("analysisruns");
     // The peer rewrites the whole object and so bumps the generation; only its being observed matters.
     moment["status"]["observedGeneration"] = json!("{generation}");
     moment
@@ -329,8 +363,10 @@ fn seen(world: &World, life: &Value) -> Value {
     let services = world.hand.list("services", None);
     if !services.is_empty() {
         let shown = services.iter().map(|object| {
-            json!({"name": object["metadata"]["name"], "annotations": object["metadata"]["annotations"],
-                "selector": object["spec"]["selector"]})
+            // An API server leaves out a map that became empty.
+            let annotations = &object["metadata"]["annotations"];
+            let annotations = if *annotations == json!({}) { &Value::Null } else { annotations };
+            json!({"name": object["metadata"]["name"], "annotations": annotations, "selector": object["spec"]["selector"]})
         });
         moment["services"] = shown.collect();
     }

@@ -9,6 +9,11 @@
     reason = "a test tool ends by panicking, with the cause"
 )]
 
+mod blue_green;
+mod blue_green_chance;
+mod blue_green_crash;
+mod blue_green_stage;
+mod blue_green_trouble;
 mod canary;
 mod cli;
 mod cli_actions;

@@ -311,6 +311,7 @@ impl World {
                         .objects
                         .remove(&(action.kind, action.key.name.clone()))
                         .unwrap();
+                    self.dirty = true;
                     let body = json!({"preconditions": {"uid": gone["metadata"]["uid"],
                         "resourceVersion": gone["metadata"]["resourceVersion"]}});
                     self.tell_wrote(Verb::Delete, action.kind, &action.key.name, body);

@@ -89,8 +89,11 @@ fn what_is_not_carried_out_is_named_and_never_skipped() {
         canary(json!({"canaryService": "c", "stableService": "s", "trafficRouting": routing}))
     };
     check_fields(
-        json!({"strategy": {"canary": null, "blueGreen": {"activeService": "a"}}}),
-        &["spec.strategy.blueGreen"],
+        json!({"strategy": {"canary": null, "blueGreen": {"activeService": "a", "previewMetadata": {}, "activeMetadata": {}}}}),
+        &[
+            "spec.strategy.blueGreen.previewMetadata",
+            "spec.strategy.blueGreen.activeMetadata",
+        ],
     );
     check_fields(json!({"restartAt": "2026-11-21T00:00:00Z"}), &["spec.restartAt"]);
     check_fields(

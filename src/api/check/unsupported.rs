@@ -5,7 +5,7 @@
 
 use crate::api::check::problem::Problem;
 use crate::api::rollout::Rollout;
-use crate::api::strategy::{CanaryStep, CanaryStrategy};
+use crate::api::strategy::{BlueGreenStrategy, CanaryStep, CanaryStrategy};
 use crate::api::traffic::TrafficRouting;
 use crate::base::names;
 
@@ -24,13 +24,32 @@ const GATEWAY: &str = "route through the Gateway API (trafficRouting.gatewayAPI)
 const ROWS: &[Row] = &[
     Row {
         uses: |rollout| {
-            one(
-                rollout.spec.strategy.blue_green.is_some(),
-                "spec.strategy.blueGreen",
-            )
+            blue_green(rollout, "antiAffinity", |strategy| {
+                strategy.anti_affinity.is_some()
+            })
         },
-        feature: "blue-green updates",
-        instead: "use spec.strategy.canary, or leave this Rollout to Argo Rollouts until it does",
+        feature: "injected anti-affinity",
+        instead: "write the affinity into spec.template",
+    },
+    Row {
+        uses: |rollout| {
+            blue_green(rollout, "previewMetadata", |strategy| {
+                strategy.preview_metadata.is_some()
+            })
+        },
+        feature: "metadata that comes and goes with a role",
+        instead: "write the labels and annotations into spec.template, and tell versions apart by their \
+                  rollouts-pod-template-hash label",
+    },
+    Row {
+        uses: |rollout| {
+            blue_green(rollout, "activeMetadata", |strategy| {
+                strategy.active_metadata.is_some()
+            })
+        },
+        feature: "metadata that comes and goes with a role",
+        instead: "write the labels and annotations into spec.template, and tell versions apart by their \
+                  rollouts-pod-template-hash label",
     },
     Row {
         uses: |rollout| one(rollout.spec.workload_ref.is_some(), "spec.workloadRef"),
@@ -164,6 +183,11 @@ pub fn unsupported(rollout: &Rollout) -> Vec<Problem> {
 
 fn one(used: bool, field: &str) -> Vec<String> {
     used.then(|| field.to_owned()).into_iter().collect()
+}
+
+fn blue_green(rollout: &Rollout, field: &str, used: fn(&BlueGreenStrategy) -> bool) -> Vec<String> {
+    let used = rollout.spec.strategy.blue_green.as_ref().is_some_and(used);
+    one(used, &format!("spec.strategy.blueGreen.{field}"))
 }
 
 fn canary(rollout: &Rollout, field: &str, used: fn(&CanaryStrategy) -> bool) -> Vec<String> {

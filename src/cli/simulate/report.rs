@@ -137,10 +137,14 @@ impl<'a> Report<'a> {
         if self.as_expected() {
             return None;
         }
-        let canary = self.given.rollout.spec.strategy.canary.as_ref();
-        let analysed = canary.is_some_and(|canary| {
-            canary.analysis.is_some() || canary.steps.iter().any(|step| step.analysis.is_some())
+        let strategy = &self.given.rollout.spec.strategy;
+        let around = strategy.blue_green.as_ref().is_some_and(|switch| {
+            switch.pre_promotion_analysis.is_some() || switch.post_promotion_analysis.is_some()
         });
+        let analysed = around
+            || strategy.canary.as_ref().is_some_and(|canary| {
+                canary.analysis.is_some() || canary.steps.iter().any(|step| step.analysis.is_some())
+            });
         match (self.played.ended, self.staging.profile) {
             (Ended::Promoted, _) if !analysed => Some(
                 "nothing measures the new version: add an analysis step, as in examples/canary-gateway.yaml",

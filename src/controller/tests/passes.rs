@@ -373,6 +373,7 @@ fn announcement(moment: Moment) -> Announcement {
         weight: 0,
         weight_max: 100,
         weight_is_pods: false,
+        switch: None,
         step: None,
         steps: Vec::new(),
         channel: None,

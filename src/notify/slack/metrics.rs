@@ -17,7 +17,7 @@ const NAME_CHARS_MAX: usize = 80;
 const CONDITION_CHARS_MAX: usize = 160;
 const STABLE_SUFFIX: &str = "-stable";
 
-/// What a run belongs to: `step 3`, `background`.
+/// What a run belongs to: `step 3`, `background`, `before the switch`.
 pub fn place(run: &AnalysisRun) -> String {
     match run.metadata.label(label::ROLLOUT_TYPE) {
         "Step" => match run.metadata.label(label::STEP_INDEX).parse::<u32>() {
@@ -25,6 +25,8 @@ pub fn place(run: &AnalysisRun) -> String {
             Err(_) => "step".into(),
         },
         "" => "analysis".into(),
+        "PrePromotion" => "before the switch".into(),
+        "PostPromotion" => "after the switch".into(),
         other => escape_clipped(&one_line(other).to_lowercase(), 40),
     }
 }

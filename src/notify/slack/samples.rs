@@ -46,6 +46,7 @@ pub fn update(moment: Moment) -> Announcement {
         weight: 5,
         weight_max: 100,
         weight_is_pods: false,
+        switch: None,
         step: Some((1, 6)),
         steps,
         channel: None,

@@ -1,5 +1,6 @@
 use super::samples::*;
 use super::*;
+use serde_json::json;
 use std::path::PathBuf;
 
 /// Compares a message's text with `tests/data/slack/NAME.txt`; `SERIN_BLESS=1` writes the file instead.
@@ -209,4 +210,19 @@ fn no_text_from_elsewhere_becomes_markup() {
             }
         }
     }
+}
+
+#[test]
+fn a_blue_green_update_tells_what_happens_around_the_switch() {
+    let switch = serde_json::from_value(json!({
+        "activeService": "checkout", "previewService": "checkout-next", "previewReplicaCount": 2, "autoPromotionEnabled": false,
+        "prePromotionAnalysis": {"templates": [{"templateName": "smoke"}]},
+        "postPromotionAnalysis": {"templates": [{"templateName": "error-rate"}, {"templateName": "latency"}]},
+    }));
+    let mut what = update(Moment::Started);
+    (what.switch, what.steps, what.step) = (switch.unwrap(), Vec::new(), None);
+    check("switch-started", &what);
+    what.moment = Moment::Paused("BlueGreenPause".into());
+    (what.weight, what.runs) = (0, Vec::new());
+    check("switch-paused", &what);
 }

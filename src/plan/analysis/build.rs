@@ -20,6 +20,10 @@ pub enum Purpose {
     Step(i32),
     /// The analysis beside the steps.
     Background,
+    /// The analysis before the active Service is switched.
+    PrePromotion,
+    /// The analysis after it was switched.
+    PostPromotion,
 }
 
 impl Purpose {
@@ -28,6 +32,8 @@ impl Purpose {
         match self {
             Purpose::Step(_) => "Step",
             Purpose::Background => "Background",
+            Purpose::PrePromotion => "PrePromotion",
+            Purpose::PostPromotion => "PostPromotion",
         }
     }
 }
@@ -55,7 +61,7 @@ pub enum Name {
     Create(String),
 }
 
-/// The name of a run before collisions: `<rollout>-<hash>-<revision>[-<step index>]`.
+/// The name of a run before collisions: `<rollout>-<hash>-<revision>[-<step index>|-pre|-post]`.
 pub fn base_name(wanted: &RunWanted) -> String {
     let RunWanted {
         rollout,
@@ -67,6 +73,8 @@ pub fn base_name(wanted: &RunWanted) -> String {
     match wanted.purpose {
         Purpose::Step(index) => format!("{name}-{index}"),
         Purpose::Background => name,
+        Purpose::PrePromotion => format!("{name}-pre"),
+        Purpose::PostPromotion => format!("{name}-post"),
     }
 }
 

@@ -16,13 +16,35 @@ use crate::plan::Answers;
 /// Stands for a pod-template hash that is not known yet.
 const HASH_TO_COME: &str = "0000000000";
 
-/// All problems with the templates of a canary's steps and background analysis, as (field, message); empty when they can be used.
+/// All problems with the templates of a canary's steps and background analysis, or of those around a switch, as (field, message); empty when they can be used.
 /// The templates must have been asked for: one that is not answered counts as missing.
 pub fn validate_templates(rollout: &Rollout, answers: &Answers) -> Vec<(String, String)> {
-    let Some(canary) = &rollout.spec.strategy.canary else {
-        return Vec::new();
-    };
+    let strategy = &rollout.spec.strategy;
     let mut problems = Vec::new();
+    if let Some(blue_green) = &strategy.blue_green {
+        let around = [
+            (
+                "prePromotionAnalysis",
+                &blue_green.pre_promotion_analysis,
+                Purpose::PrePromotion,
+            ),
+            (
+                "postPromotionAnalysis",
+                &blue_green.post_promotion_analysis,
+                Purpose::PostPromotion,
+            ),
+        ];
+        for (name, analysis, purpose) in around {
+            let field = format!("spec.strategy.blueGreen.{name}.templates");
+            let checked = analysis
+                .iter()
+                .flat_map(|analysis| check(rollout, analysis, answers, purpose));
+            problems.extend(checked.map(|message| (field.clone(), message)));
+        }
+    }
+    let Some(canary) = &strategy.canary else {
+        return problems;
+    };
     for (index, step) in canary.steps.iter().enumerate() {
         if let (Some(analysis), Ok(step)) = (&step.analysis, i32::try_from(index)) {
             let field = format!("spec.strategy.canary.steps[{index}].analysis.templates");

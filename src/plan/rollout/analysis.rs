@@ -1,4 +1,4 @@
-//! The analysis runs of a canary: which are needed now, what their outcome means for the update, which are no longer of use.
+//! The analysis runs of an update: which are needed now, what their outcome means for the update, which are no longer of use.
 
 use crate::api::analysis_run::{AnalysisRun, completed};
 use crate::api::rollout_status::RunStatusRef;
@@ -11,7 +11,7 @@ use crate::plan::analysis::history::{History, runs_to_delete};
 use crate::plan::analysis::templates::templates_needed;
 use crate::plan::rollout::draft::{Draft, guard};
 use crate::plan::rollout::status::Findings;
-use crate::plan::rollout::{intent, revision, steps};
+use crate::plan::rollout::{cutover, intent, revision, steps};
 use crate::plan::{Note, Question};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -30,7 +30,14 @@ pub fn questions(draft: &Draft) -> Vec<Question> {
         .analysis
         .iter()
         .flat_map(|analysis| &analysis.templates);
-    let refs: Vec<_> = refs.chain(background).cloned().collect();
+    let switched = [Purpose::PrePromotion, Purpose::PostPromotion];
+    let switched = switched
+        .into_iter()
+        .filter_map(|purpose| around_switch(draft, purpose));
+    let refs = refs
+        .chain(background)
+        .chain(switched.flat_map(|analysis| &analysis.templates));
+    let refs: Vec<_> = refs.cloned().collect();
     templates_needed(&refs, namespace, &draft.seen.answers)
 }
 
@@ -39,8 +46,10 @@ pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
     if let Some(failure) = &draft.build_failure {
         draft.waiting_for = failure.clone();
     }
-    let unwanted = over(draft);
-    if !unwanted {
+    if draft.blue_green.is_some() {
+        findings.pre_run = promotion(draft, findings, Purpose::PrePromotion);
+        findings.post_run = promotion(draft, findings, Purpose::PostPromotion);
+    } else if !over(draft) {
         findings.background_run = background(draft, findings);
         findings.step_run = step(draft, findings);
     }
@@ -53,10 +62,29 @@ pub fn tidy(draft: &mut Draft) {
     let refs = [
         &canary.current_background_analysis_run_status,
         &canary.current_step_analysis_run_status,
+        known(draft, Purpose::PrePromotion),
+        known(draft, Purpose::PostPromotion),
     ];
-    let in_use: BTreeSet<String> = refs.into_iter().flatten().map(|run| run.name.clone()).collect();
+    let names = |refs: &[&Option<RunStatusRef>]| -> BTreeSet<String> {
+        refs.iter()
+            .copied()
+            .flatten()
+            .map(|run| run.name.clone())
+            .collect()
+    };
+    // The status of a blue-green update goes on telling of runs that are of no use any more.
+    let kept = names(&refs);
+    let of_use = |purpose| {
+        if applies(draft, purpose) {
+            known(draft, purpose)
+        } else {
+            &None
+        }
+    };
+    let (before, after) = (of_use(Purpose::PrePromotion), of_use(Purpose::PostPromotion));
+    let in_use = names(&[refs[0], refs[1], before, after]);
     cancel_others(draft, &in_use);
-    forget_old(draft, &in_use);
+    forget_old(draft, &kept);
 }
 
 /// No analysis is of use any more: the update is over, was never needed, or is being ended.
@@ -67,6 +95,7 @@ fn over(draft: &Draft) -> bool {
         || status.promote_full
         || status.stable_rs.is_empty()
         || revision::within_rollback_window(draft)
+        || cutover::fast_rollback(draft)
 }
 
 fn background(draft: &mut Draft, findings: &mut Findings) -> Option<RunStatusRef> {
@@ -104,6 +133,59 @@ fn step(draft: &mut Draft, findings: &mut Findings) -> Option<RunStatusRef> {
     let known = known.filter(of_this_step);
     let purpose = Purpose::Step(i32::try_from(index).unwrap_or(i32::MAX));
     carry(draft, findings, analysis, purpose, known)
+}
+
+/// The analysis before or after the switch, if the Rollout asks for one.
+fn around_switch<'d>(draft: &Draft<'d>, purpose: Purpose) -> Option<&'d RolloutAnalysis> {
+    let strategy = draft.blue_green?;
+    match purpose {
+        Purpose::PrePromotion => strategy.pre_promotion_analysis.as_ref(),
+        Purpose::PostPromotion => strategy.post_promotion_analysis.as_ref(),
+        Purpose::Step(_) | Purpose::Background => None,
+    }
+}
+
+/// The run of the switch that the status tells of.
+fn known<'s>(draft: &'s Draft, purpose: Purpose) -> &'s Option<RunStatusRef> {
+    let status = &draft.rollout.status.blue_green;
+    match purpose {
+        Purpose::PrePromotion => &status.pre_promotion_analysis_run_status,
+        _ => &status.post_promotion_analysis_run_status,
+    }
+}
+
+/// Whether the analysis before or after the switch is of use now.
+fn applies(draft: &Draft, purpose: Purpose) -> bool {
+    let (before, known) = (purpose == Purpose::PrePromotion, known(draft, purpose).is_some());
+    around_switch(draft, purpose).is_some() && !over(draft) && cutover::may_judge(draft, before, known)
+}
+
+/// The run before or after the switch: started, carried on, or only told of.
+fn promotion(draft: &mut Draft, findings: &mut Findings, purpose: Purpose) -> Option<RunStatusRef> {
+    let known = known(draft, purpose).clone();
+    match around_switch(draft, purpose) {
+        Some(analysis) if applies(draft, purpose) && !intent::inconclusive(&draft.rollout.status) => {
+            carry(draft, findings, analysis, purpose, known)
+        }
+        _ => known.map(|known| told(draft, purpose, known)),
+    }
+}
+
+/// What became of a run that decides nothing any more.
+fn told(draft: &mut Draft, purpose: Purpose, known: RunStatusRef) -> RunStatusRef {
+    let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
+    let Some(run) = run.filter(|run| !run.status.phase.is_empty()) else {
+        return known;
+    };
+    let (status, message) = (run.status.phase.clone(), run.status.message.clone());
+    if status != known.status {
+        draft.note(phase_note(purpose, &known, &status));
+    }
+    RunStatusRef {
+        status,
+        message,
+        ..known
+    }
 }
 
 /// Carries a run on, or starts it; translates its outcome.
@@ -165,6 +247,8 @@ fn judge(findings: &mut Findings, purpose: Purpose, phase: &str, message: &str) 
             let what = match purpose {
                 Purpose::Step(_) => "Step-based",
                 Purpose::Background => "Background",
+                Purpose::PrePromotion => "Blue/green pre-promotion",
+                Purpose::PostPromotion => "Blue/green post-promotion",
             };
             let detail = if message.is_empty() {
                 String::new()
@@ -184,6 +268,8 @@ pub fn failed(draft: &Draft) -> bool {
     let refs = [
         &canary.current_background_analysis_run_status,
         &canary.current_step_analysis_run_status,
+        known(draft, Purpose::PrePromotion),
+        known(draft, Purpose::PostPromotion),
     ];
     let failed = |known: &RunStatusRef| {
         let run = draft.runs.iter().find(|run| run.metadata.name == known.name);

@@ -5,7 +5,7 @@ use crate::api::rollout_status::RolloutStatus;
 use crate::api::template;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::plan::rollout::draft::Draft;
-use crate::plan::rollout::{conditions, pause, traffic};
+use crate::plan::rollout::{conditions, cutover, pause, traffic};
 use crate::plan::{Announcement, Moment};
 use chrono::{DateTime, Utc};
 
@@ -62,10 +62,12 @@ fn abort_reason(status: &RolloutStatus) -> Option<String> {
 
 /// Runs that the old status knew as unfinished and that are complete now.
 fn verdicts(draft: &Draft) -> Vec<String> {
-    let canary = &draft.seen.rollout.status.canary;
+    let status = &draft.seen.rollout.status;
     let refs = [
-        &canary.current_step_analysis_run_status,
-        &canary.current_background_analysis_run_status,
+        &status.canary.current_step_analysis_run_status,
+        &status.canary.current_background_analysis_run_status,
+        &status.blue_green.pre_promotion_analysis_run_status,
+        &status.blue_green.post_promotion_analysis_run_status,
     ];
     let unfinished = refs
         .into_iter()
@@ -116,9 +118,10 @@ fn announcement(draft: &Draft, moment: Moment) -> Announcement {
         pod_hash: hash,
         weight,
         weight_max: draft.weight_max(),
-        weight_is_pods: !draft.routed(),
+        weight_is_pods: !draft.routed() && draft.blue_green.is_none(),
         step: old.current_step_index.map(|index| (index, steps)),
         steps: draft.canary.steps.clone(),
+        switch: draft.blue_green.cloned(),
         channel: metadata.annotation(annotation::SLACK_CHANNEL).map(str::to_owned),
         runs,
     }
@@ -136,6 +139,13 @@ fn since(draft: &Draft) -> Option<DateTime<Utc>> {
 
 /// The canary's share before this plan: of the traffic, as the routes were seen, else of the available pods.
 fn weight(draft: &Draft) -> i32 {
+    if draft.blue_green.is_some() {
+        return if cutover::serves(draft, &draft.new_hash) {
+            draft.weight_max()
+        } else {
+            0
+        };
+    }
     if draft.routed() {
         return traffic::canary_share(draft);
     }

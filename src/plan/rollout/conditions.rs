@@ -7,6 +7,7 @@ use crate::api::rollout_status::{Condition, RolloutStatus};
 use crate::base::gotime::Time;
 use crate::base::names::{condition, reason};
 use crate::plan::Note;
+use crate::plan::rollout::cutover;
 use crate::plan::rollout::draft::Draft;
 use chrono::TimeDelta;
 
@@ -65,7 +66,8 @@ pub fn replace(status: &mut RolloutStatus, now: Time, type_: &str, value: &str, 
 /// Brings the conditions of `status` up to date with its other fields; `old` is the status before this pass.
 pub fn update(draft: &mut Draft, old: &RolloutStatus, status: &mut RolloutStatus, abort_message: &str) {
     let now = Time::new(draft.now);
-    let paused = is_paused(draft, status);
+    // A pause that ends in this pass still counts: healthy is what stays so.
+    let paused = is_paused(draft, status) || (draft.blue_green.is_some() && is_paused(draft, old));
     let healthy = is_healthy(draft, old, status);
     let became_unhealthy = update_healthy(status, now, healthy && !paused);
     if status.abort {
@@ -99,12 +101,17 @@ fn is_paused(draft: &Draft, status: &RolloutStatus) -> bool {
 /// All pods are new and available, all steps are done, and the controller has seen this generation before.
 fn is_healthy(draft: &Draft, old: &RolloutStatus, status: &RolloutStatus) -> bool {
     let whole = |number: Option<i32>| number.unwrap_or(0) == draft.replicas();
+    let observed = old.observed_generation == draft.rollout.metadata.generation.to_string();
+    if draft.blue_green.is_some() {
+        let pods = whole(status.updated_replicas) && whole(status.available_replicas);
+        return observed && pods && cutover::cut_over(draft, status);
+    }
     let steps = draft.canary.steps.len();
     let steps_done = steps == 0
         || status
             .current_step_index
             .is_some_and(|index| index as usize == steps);
-    old.observed_generation == draft.rollout.metadata.generation.to_string()
+    observed
         && whole(status.updated_replicas)
         && whole(status.available_replicas)
         && whole(status.replicas)
@@ -202,6 +209,9 @@ pub fn progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
         || count(new.ready_replicas) > count(old.ready_replicas)
         || count(new.available_replicas) > count(old.available_replicas)
         || old.stable_rs != new.stable_rs
+        || old.blue_green.active_selector != new.blue_green.active_selector
+        || old.blue_green.preview_selector != new.blue_green.preview_selector
+        || old.blue_green.judging() && !new.blue_green.judging()
         || old.current_step_index != new.current_step_index
         || old.current_step_hash != new.current_step_hash
 }
@@ -218,6 +228,9 @@ pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTim
     }
     let step = super::steps::current(&draft.canary.steps, status.current_step_index).map(|(_, step)| step);
     if step.is_some_and(|step| step.pause.is_some() || step.analysis.is_some() || step.experiment.is_some()) {
+        return None;
+    }
+    if status.blue_green.judging() {
         return None;
     }
     let delayed = |&index: &usize| {
@@ -246,7 +259,10 @@ pub fn timed_out(draft: &Draft, status: &RolloutStatus) -> bool {
 }
 
 fn update_available(draft: &Draft, status: &mut RolloutStatus, now: Time) {
-    let enough = status.available_replicas.unwrap_or(0) >= draft.replicas();
+    let enough = match draft.blue_green {
+        Some(_) => cutover::available(draft),
+        None => status.available_replicas.unwrap_or(0) >= draft.replicas(),
+    };
     let (value, message) = if enough {
         ("True", "Rollout has minimum availability")
     } else {

@@ -5,7 +5,7 @@
 
 use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
-use crate::api::strategy::CanaryStrategy;
+use crate::api::strategy::{BlueGreenStrategy, CanaryStrategy};
 use crate::base::gotime::Time;
 use crate::base::json;
 use crate::base::limits;
@@ -15,12 +15,18 @@ use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// What a Rollout without a canary strategy has of one: no steps, no router, no Services.
+static NO_CANARY: LazyLock<CanaryStrategy> = LazyLock::new(CanaryStrategy::default);
 
 /// See the module's description.
 pub struct Draft<'a> {
     pub seen: &'a Observed,
     pub now: DateTime<Utc>,
+    /// Empty for a blue-green Rollout.
     pub canary: &'a CanaryStrategy,
+    pub blue_green: Option<&'a BlueGreenStrategy>,
     /// With the status as this plan has it so far.
     pub rollout: Rollout,
     /// Without those that the selector does not match any more.
@@ -81,7 +87,8 @@ fn of_the_present(rollout: &Rollout, now: DateTime<Utc>) -> Rollout {
 }
 
 impl<'a> Draft<'a> {
-    pub fn new(seen: &'a Observed, canary: &'a CanaryStrategy, now: DateTime<Utc>) -> Self {
+    pub fn new(seen: &'a Observed, now: DateTime<Utc>) -> Self {
+        let strategy = &seen.rollout.spec.strategy;
         let mut sets = seen.replica_sets.clone();
         sets.retain(|set| !super::revision::is_stranger(&seen.rollout, set));
         sets.sort_by(|a, b| {
@@ -91,7 +98,8 @@ impl<'a> Draft<'a> {
         Self {
             seen,
             now,
-            canary,
+            canary: strategy.canary.as_ref().unwrap_or(&NO_CANARY),
+            blue_green: strategy.blue_green.as_ref().filter(|_| strategy.canary.is_none()),
             rollout: of_the_present(&seen.rollout, now),
             sets,
             runs: seen.analysis_runs.clone(),
@@ -205,7 +213,13 @@ impl<'a> Draft<'a> {
             action.kind == kind && action.key == key && matches!(action.verb, Verb::Create | Verb::Patch)
         };
         let pending = self.writes[self.barrier..].iter().rposition(same);
-        let Some(at) = pending.map(|at| at + self.barrier) else {
+        // What this plan creates has no version yet that could guard a second write: all of it is one, even across a move of traffic,
+        // which never leads to what is not there.
+        let created = || {
+            let mut before = self.writes[..self.barrier].iter();
+            before.position(|write| same(write) && write.action.verb == Verb::Create)
+        };
+        let Some(at) = pending.map(|at| at + self.barrier).or_else(created) else {
             return self.add(Verb::Patch, kind, key, guard, patch);
         };
         let overtakes = sizes(&patch)
@@ -223,6 +237,9 @@ impl<'a> Draft<'a> {
             json::merge_patches(&mut write.action.body, &patch);
         }
         // A size must not come true before one that was decided earlier: together they would break the budget.
+        if overtakes && at < self.barrier {
+            self.barrier -= 1;
+        }
         let at = if overtakes { self.writes.len() } else { at };
         self.writes.insert(at, write);
         at

@@ -4,7 +4,7 @@
 use crate::api::rollout_status::{RolloutDuration, RolloutStatus};
 use crate::base::gotime::Time;
 use crate::plan::rollout::draft::Draft;
-use crate::plan::rollout::{pause, revision};
+use crate::plan::rollout::{cutover, pause, revision};
 use chrono::TimeDelta;
 
 /// Brings the duration of `next` up to date with its other fields; `old` is the status before this pass.
@@ -51,7 +51,7 @@ pub fn update(draft: &Draft, old: &RolloutStatus, next: &mut RolloutStatus) {
 
 /// What an update is called that goes back to a former version, if this one does.
 fn back(draft: &Draft, at_stable: bool) -> Option<&'static str> {
-    if at_stable || revision::within_rollback_window(draft) {
+    if at_stable || revision::within_rollback_window(draft) || cutover::fast_rollback(draft) {
         return Some("FastRolledBack");
     }
     let roles = draft.roles();

@@ -15,9 +15,16 @@ pub struct Intent {
     pub clear_pauses: bool,
     pub add_pause: Option<&'static str>,
     pub remove_pause: Option<&'static str>,
+    /// A person ended the pause, and what they asked for has not come about yet: the mark stays.
+    pub stay_resumed: bool,
 }
 
 impl Intent {
+    /// Whether an analysis or a deadline ends the pass before anything moves.
+    pub fn interrupts(&self) -> bool {
+        self.abort.is_some() || self.add_pause.is_some()
+    }
+
     /// Whether the update counts as aborted in this pass.
     pub fn aborted(&self, status: &RolloutStatus) -> bool {
         !self.drop_abort && (status.abort || self.abort.is_some())
@@ -50,7 +57,7 @@ impl Intent {
             });
             status.controller_pause = true;
         }
-        if status.pause_conditions.is_empty() {
+        if status.pause_conditions.is_empty() && (!self.stay_resumed || self.clear_pauses) {
             status.controller_pause = false;
         }
     }

@@ -5,12 +5,15 @@
 
 mod analysis;
 mod announce;
+mod blue_green;
 mod canary;
 mod caution;
 mod conditions;
+mod cutover;
 mod draft;
 mod duration;
 mod intent;
+mod opening;
 mod pause;
 mod replicas;
 mod retreat;
@@ -25,7 +28,6 @@ mod traffic;
 mod valid;
 
 use crate::api::rollout_status::RolloutStatus;
-use crate::api::strategy::CanaryStrategy;
 use crate::base::limits;
 use crate::base::object::Kind;
 use crate::base::{json, names};
@@ -37,10 +39,7 @@ use serde_json::{Value, json};
 
 /// Facts still missing to decide. Ask, add the answers, and call again until it is empty: templates may name further templates.
 pub fn survey(seen: &Observed) -> Vec<Question> {
-    let Some(canary) = seen.rollout.spec.strategy.canary.as_ref() else {
-        return Vec::new();
-    };
-    let mut draft = Draft::new(seen, canary, DateTime::UNIX_EPOCH);
+    let mut draft = Draft::new(seen, DateTime::UNIX_EPOCH);
     let mut questions = retreat::questions(&draft);
     if valid::own(seen).is_empty() {
         revision::identify(&mut draft);
@@ -58,9 +57,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
     if seen.rollout.metadata.deleting() {
         return Plan::default();
     }
-    let none = CanaryStrategy::default();
-    let canary = seen.rollout.spec.strategy.canary.as_ref().unwrap_or(&none);
-    let mut draft = Draft::new(seen, canary, now);
+    let mut draft = Draft::new(seen, now);
     let mut problems = valid::own(seen);
     if problems.is_empty() {
         problems = valid::references(&draft);
@@ -125,7 +122,10 @@ fn chain(draft: &mut Draft) {
             draft.runs.len(),
             draft.writes_len(),
         );
-        canary::pass(draft);
+        match draft.blue_green {
+            Some(_) => blue_green::pass(draft),
+            None => canary::pass(draft),
+        }
         let after = (&draft.rollout, &draft.sets, draft.runs.len(), draft.writes_len());
         if draft.hop || (&before.0, &before.1, before.2, before.3) == after {
             return;

@@ -5,6 +5,7 @@ use crate::api::steps::Pause;
 use crate::base::gotime::{Time, parse_duration};
 use crate::base::names::{condition, pause, reason};
 use crate::base::percent::IntOrString;
+use crate::plan::rollout::cutover;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::status::{self, Findings};
 use crate::plan::rollout::{conditions, intent, steps};
@@ -136,7 +137,7 @@ pub fn waits_for_person(draft: &Draft, status: &RolloutStatus) -> bool {
 }
 
 fn pauses_for_person(draft: &Draft, status: &RolloutStatus) -> bool {
-    if intent::inconclusive(status) {
+    if intent::inconclusive(status) || cutover::pauses_for_person(draft, status) {
         return true;
     }
     let step = steps::current(&draft.canary.steps, status.current_step_index);

@@ -1,14 +1,15 @@
 //! Sizes of ReplicaSets: what to write so that the sizes worked out in `scale` come true, and when old versions may go.
 
+use crate::api::strategy::BlueGreenStrategy;
 use crate::base::gotime::Time;
 use crate::base::names::annotation;
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
-use crate::plan::rollout::{intent, sizing, traffic};
+use crate::plan::rollout::{cutover, intent, sizing, traffic};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-/// Seconds that a version no longer needed keeps its pods when traffic is routed, unless the manifest says otherwise.
+/// Seconds that a version no longer needed keeps its pods when traffic is routed or switched, unless the manifest says otherwise.
 const DELAY_SECONDS_DEFAULT: i32 = 30;
 
 /// Whether sizes stay as they are: somebody paused the Rollout, or an inconclusive analysis waits for a person.
@@ -17,7 +18,13 @@ pub fn halted(draft: &Draft) -> bool {
 }
 
 /// Resizes one version, stable before new before others; returns whether a size changed.
+/// Those of a blue-green Rollout at once: no budget binds them together.
 pub fn reconcile(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
+    if draft.blue_green.is_some() {
+        drop_deadlines(draft);
+        let (stable, new) = (size_stable(draft), size_new(draft, None));
+        return size_switched(draft) || stable || new;
+    }
     if halted(draft) {
         return false;
     }
@@ -31,31 +38,47 @@ fn aborted(draft: &Draft) -> bool {
 
 /// How long the canary keeps its pods after an abort; `None` when it does not.
 fn abort_delay(draft: &Draft) -> Option<TimeDelta> {
-    let default = if draft.routed() { DELAY_SECONDS_DEFAULT } else { 0 };
-    let seconds = draft
-        .canary
-        .abort_scale_down_delay_seconds
-        .filter(|_| draft.routed())
-        .unwrap_or(default);
+    let given = draft.canary.abort_scale_down_delay_seconds;
+    let seconds = delay_seconds(draft, given, |strategy| strategy.abort_scale_down_delay_seconds);
     (aborted(draft) && !draft.fully_promoted() && seconds > 0).then(|| TimeDelta::seconds(seconds.into()))
 }
 
 fn scale_down_delay(draft: &Draft) -> TimeDelta {
-    let default = if draft.routed() { DELAY_SECONDS_DEFAULT } else { 0 };
-    let seconds = draft
-        .canary
-        .scale_down_delay_seconds
-        .filter(|_| draft.routed())
-        .unwrap_or(default);
+    let given = draft.canary.scale_down_delay_seconds;
+    let seconds = delay_seconds(draft, given, |strategy| strategy.scale_down_delay_seconds);
     TimeDelta::seconds(seconds.max(0).into())
+}
+
+/// A delay as given for the strategy. Without a router or a switch the pods are the traffic: there is nothing to wait for.
+fn delay_seconds(
+    draft: &Draft,
+    canary: Option<i32>,
+    switched: impl Fn(&BlueGreenStrategy) -> Option<i32>,
+) -> i32 {
+    let given = match draft.blue_green {
+        Some(strategy) => switched(strategy),
+        None if draft.routed() => canary,
+        None => return 0,
+    };
+    given.unwrap_or(DELAY_SECONDS_DEFAULT)
+}
+
+/// The old versions that are kept at once during the delay.
+fn kept_max(draft: &Draft) -> i32 {
+    let canary = draft.canary.scale_down_delay_revision_limit;
+    let given = draft
+        .blue_green
+        .map_or(canary, |strategy| strategy.scale_down_delay_revision_limit);
+    given.unwrap_or(i32::MAX)
 }
 
 /// A version in use has no scale-down deadline.
 fn drop_deadlines(draft: &mut Draft) {
     let roles = draft.roles();
-    let delaying = abort_delay(draft).is_some();
-    let new = roles.new.filter(|_| !delaying);
-    let stable = roles.stable.filter(|_| !delaying || roles.stable != roles.new);
+    // A former version that comes back keeps its mark until it is stable for good.
+    let held = abort_delay(draft).is_some() || cutover::returns_with_pods(draft);
+    let new = roles.new.filter(|_| !held);
+    let stable = roles.stable.filter(|_| !held || roles.stable != roles.new);
     for index in new.into_iter().chain(stable) {
         if draft.sets[index]
             .metadata
@@ -64,6 +87,14 @@ fn drop_deadlines(draft: &mut Draft) {
         {
             draft.patch_set(index, &deadline_patch(None));
         }
+    }
+}
+
+/// The new version is wanted again, as if it had never been due to go.
+pub fn forget_deadline(draft: &mut Draft) {
+    let due = |index: &usize| draft.sets[*index].scale_down_deadline().is_some();
+    if let Some(index) = draft.roles().new.filter(due) {
+        draft.patch_set(index, &deadline_patch(None));
     }
 }
 
@@ -76,6 +107,9 @@ fn size_stable(draft: &mut Draft) -> bool {
     let Some(index) = roles.stable.filter(|_| roles.stable != roles.new) else {
         return false;
     };
+    if draft.blue_green.is_some() {
+        return resize(draft, index, draft.replicas());
+    }
     let status = &draft.rollout.status;
     let before = status
         .canary
@@ -94,6 +128,9 @@ fn size_new(draft: &mut Draft, weights: Option<(i32, i32)>) -> bool {
     if let Some(delay) = abort_delay(draft) {
         return size_aborted(draft, index, delay);
     }
+    if draft.blue_green.is_some() {
+        return resize(draft, index, cutover::size_of_new(draft));
+    }
     let wanted = sizing::of(draft, weights).now().new;
     let floor = traffic::canary_floor(draft);
     resize(draft, index, wanted.max(floor))
@@ -110,7 +147,7 @@ fn size_aborted(draft: &mut Draft, index: usize, delay: TimeDelta) -> bool {
         let stable_full = draft
             .set(draft.roles().stable)
             .is_some_and(|set| set.available >= draft.replicas());
-        if stable_full && traffic::canary_floor(draft) == 0 {
+        if stable_full && floor_of_new(draft) == 0 {
             let at = Time::new(draft.now + delay);
             draft.patch_set(index, &deadline_patch(Some(at)));
             draft.wake(at.get());
@@ -121,7 +158,16 @@ fn size_aborted(draft: &mut Draft, index: usize, delay: TimeDelta) -> bool {
         draft.wake(deadline.get());
         return resize(draft, index, held);
     }
-    resize(draft, index, traffic::canary_floor(draft))
+    resize(draft, index, floor_of_new(draft))
+}
+
+/// The pods that the traffic on the new version needs, as it was seen.
+fn floor_of_new(draft: &Draft) -> i32 {
+    let new = draft.set(draft.roles().new);
+    match new.filter(|set| cutover::serves(draft, set.hash())) {
+        Some(active) => active.replicas_desired,
+        None => traffic::canary_floor(draft),
+    }
 }
 
 /// Writes a size and the size of the whole beside it; returns whether the size changed.
@@ -214,12 +260,17 @@ fn routed_size(draft: &mut Draft, index: usize, kept: &mut i32) -> i32 {
     if traffic::carries(draft, set.hash()) {
         return size;
     }
-    let deadline = set.scale_down_deadline();
-    if !draft.fully_promoted() && deadline.is_none() {
+    if !draft.fully_promoted() && set.scale_down_deadline().is_none() {
         return 0;
     }
-    let limit = draft.canary.scale_down_delay_revision_limit.unwrap_or(i32::MAX);
-    let Some(deadline) = deadline else {
+    delayed_size(draft, index, kept)
+}
+
+/// A version that nothing leads to any more keeps its pods for the delay, as long as not too many do.
+fn delayed_size(draft: &mut Draft, index: usize, kept: &mut i32) -> i32 {
+    let (set, limit) = (&draft.sets[index], kept_max(draft));
+    let size = set.replicas_desired;
+    let Some(deadline) = set.scale_down_deadline() else {
         let delay = scale_down_delay(draft);
         if delay.is_zero() || *kept >= limit {
             return 0;
@@ -236,6 +287,42 @@ fn routed_size(draft: &mut Draft, index: usize, kept: &mut i32) -> i32 {
     }
     draft.wake(deadline.get());
     size
+}
+
+/// Old versions of a blue-green Rollout: kept while a Service leads to them, then for the delay, newest first. One that had the whole
+/// size follows it, so that the way back stays short.
+fn size_switched(draft: &mut Draft) -> bool {
+    if intent::inconclusive(&draft.rollout.status) {
+        return false;
+    }
+    let mut others = draft.roles().others;
+    others.retain(|&index| !draft.sets[index].metadata.deleting());
+    others.sort_by_key(|&index| std::cmp::Reverse(draft.sets[index].metadata.revision()));
+    let (mut kept, mut scaled) = (0, false);
+    for index in others {
+        let set = &draft.sets[index];
+        if set.replicas_desired == 0 || cutover::in_use(draft, set.hash()) || awaits_verdict(draft) {
+            continue;
+        }
+        let size = set.replicas_desired.to_string();
+        let was_whole = set.metadata.annotation(annotation::DESIRED_REPLICAS) == Some(&size);
+        scaled |= match delayed_size(draft, index, &mut kept) {
+            0 if cutover::led_to(draft, draft.sets[index].hash()) => false,
+            0 => resize_old(draft, index, 0),
+            _ if was_whole => resize(draft, index, draft.replicas()),
+            _ => false,
+        };
+    }
+    scaled
+}
+
+/// Without a delay of its own an old version stays until the analysis after the switch has passed.
+fn awaits_verdict(draft: &Draft) -> bool {
+    let Some(strategy) = draft.blue_green else {
+        return false;
+    };
+    let judged = strategy.post_promotion_analysis.is_some() && strategy.scale_down_delay_seconds.is_none();
+    judged && cutover::active_hash(draft) == draft.new_hash && !draft.fully_promoted()
 }
 
 /// Like [`resize`], without the size of the whole: an old version is never part of it again at this size.

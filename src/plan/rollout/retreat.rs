@@ -4,7 +4,7 @@
 use crate::plan::Question;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::Intent;
-use crate::plan::rollout::{conditions, replicas, revision, services, status, traffic};
+use crate::plan::rollout::{conditions, cutover, replicas, revision, services, status, traffic};
 
 /// What has to be known: where the traffic goes.
 pub fn questions(draft: &Draft) -> Vec<Question> {
@@ -23,7 +23,10 @@ pub fn reconcile(draft: &mut Draft) {
     if !draft.rollout.status.abort || draft.fully_promoted() || lost {
         return;
     }
-    services::reconcile(draft);
+    match draft.blue_green {
+        Some(_) => cutover::lead_back(draft),
+        None => services::reconcile(draft),
+    }
     let weights = traffic::reconcile(draft);
     let readable = draft.seen.unreadable.is_none();
     // Behind a router the weights are enough. Without one the share of the pods is the share of the traffic.

@@ -6,7 +6,7 @@ use crate::base::gotime::Time;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{conditions, selector, sizing, traffic, valid};
+use crate::plan::rollout::{conditions, cutover, selector, sizing, traffic, valid};
 use crate::plan::{Answer, Note, Question, ReplicaSet};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -75,9 +75,11 @@ pub fn recover_stable(draft: &mut Draft) {
 }
 
 fn stable_by_service(draft: &Draft) -> Option<String> {
-    let service = draft
-        .answers
-        .service(&draft.sibling(&draft.canary.stable_service))?;
+    let stable_service = &draft.canary.stable_service;
+    let name = draft
+        .blue_green
+        .map_or(stable_service, |strategy| &strategy.active_service);
+    let service = draft.answers.service(&draft.sibling(name))?;
     let hash = service.selector.get(label::POD_HASH)?;
     let uid = &draft.rollout.metadata.uid;
     let known =
@@ -433,7 +435,10 @@ pub fn clean_history(draft: &mut Draft) {
         let set = &draft.sets[index];
         // This plan may promote another version, but only its last write makes that durable: until then the stable one is the way
         // back. Nor does one go that a Service or a route may still lead to.
-        if set.hash() == draft.seen.rollout.status.stable_rs || traffic::carries(draft, set.hash()) {
+        if set.hash() == draft.seen.rollout.status.stable_rs
+            || traffic::carries(draft, set.hash())
+            || cutover::led_to(draft, set.hash())
+        {
             continue;
         }
         let idle = set.replicas == 0 && set.replicas_desired == 0;

@@ -3,14 +3,17 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::traffic;
+use crate::plan::rollout::{replicas, traffic};
 use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
 pub fn questions(draft: &Draft) -> Vec<Question> {
-    let names = [&draft.canary.stable_service, &draft.canary.canary_service];
+    let canary = [&draft.canary.stable_service, &draft.canary.canary_service];
+    let blue_green = draft.blue_green.into_iter();
+    let switched =
+        blue_green.flat_map(|strategy| [Some(&strategy.active_service), strategy.preview_service.as_ref()]);
+    let names = canary.into_iter().chain(switched.flatten());
     names
-        .into_iter()
         .filter(|name| !name.is_empty())
         .map(|name| Question::Service(draft.sibling(name)))
         .collect()
@@ -89,14 +92,42 @@ fn switch(draft: &mut Draft, name: &str, to: Option<usize>) {
     let (Some(service), Some(set)) = (draft.answers.service(&key), draft.set(to)) else {
         return;
     };
+    let adopting = service.metadata.annotation(annotation::MANAGED_BY).is_none();
+    let from = service.selector.get(label::POD_HASH).map_or("", String::as_str);
+    if from != set.hash() && may_switch(set, adopting) {
+        lead(draft, name, to);
+    }
+}
+
+/// Points the preview Service at the new version at once: it carries nobody's traffic but the testers'. Not while a person holds the
+/// Rollout.
+pub fn lead_preview(draft: &mut Draft) {
+    let preview = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_service.clone());
+    if let Some(name) = preview.filter(|name| !name.is_empty() && !replicas::halted(draft)) {
+        let new = draft.roles().new;
+        lead(draft, &name, new);
+    }
+}
+
+/// Points a Service at a version, whatever its pods; one that leads there already is only marked as managed. `None` leaves it alone.
+pub fn lead(draft: &mut Draft, name: &str, to: Option<usize>) {
+    let key = draft.sibling(name);
+    let (Some(service), Some(set)) = (draft.answers.service(&key), draft.set(to)) else {
+        return;
+    };
     let from = service.selector.get(label::POD_HASH).cloned().unwrap_or_default();
     let hash = set.hash().to_owned();
     let adopting = service.metadata.annotation(annotation::MANAGED_BY).is_none();
-    if from == hash || !may_switch(set, adopting) {
+    if from == hash && !adopting {
         return;
     }
     let mut service = service.clone();
-    let mut patch = json!({"spec": {"selector": {label::POD_HASH: hash}}});
+    let mut patch = json!({});
+    if from != hash {
+        patch["spec"]["selector"][label::POD_HASH] = json!(hash);
+    }
     if adopting {
         let owner = draft.rollout.metadata.name.clone();
         patch["metadata"]["annotations"][annotation::MANAGED_BY] = json!(owner);
@@ -106,9 +137,19 @@ fn switch(draft: &mut Draft, name: &str, to: Option<usize>) {
             .insert(annotation::MANAGED_BY.into(), owner);
     }
     service.selector.insert(label::POD_HASH.into(), hash.clone());
-    let write = draft.move_traffic(Kind::Service, key.clone(), guard(&service.metadata), patch);
-    let message = format!("Switched selector for service '{name}' from '{from}' to '{hash}'");
-    draft.tell(write, Note::normal(reason::SWITCH_SERVICE, message));
+    let guard = guard(&service.metadata);
+    let preview = draft
+        .blue_green
+        .and_then(|strategy| strategy.preview_service.as_deref());
+    let write = if preview == Some(name) {
+        draft.patch(Kind::Service, key.clone(), guard, patch)
+    } else {
+        draft.move_traffic(Kind::Service, key.clone(), guard, patch)
+    };
+    if from != hash {
+        let message = format!("Switched selector for service '{name}' from '{from}' to '{hash}'");
+        draft.tell(write, Note::normal(reason::SWITCH_SERVICE, message));
+    }
     draft
         .answers
         .0

@@ -1,12 +1,14 @@
 //! The next status of a Rollout: counters, promotion, step completion.
 
 use crate::api::phase::{STILL_BECOMING_AVAILABLE, controller_phase};
-use crate::api::rollout_status::{BlueGreenStatus, RolloutStatus, RunStatusRef, TrafficWeights};
+use crate::api::rollout_status::{
+    BlueGreenStatus, CanaryStatus, RolloutStatus, RunStatusRef, TrafficWeights,
+};
 use crate::base::names::{phase, reason};
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::{self, Intent};
-use crate::plan::rollout::{conditions, duration, scale, sizing, steps, traffic};
+use crate::plan::rollout::{conditions, cutover, duration, scale, sizing, steps, traffic};
 
 /// What the parts of one pass found out, for the status.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +16,9 @@ pub struct Findings {
     pub intent: Intent,
     pub step_run: Option<RunStatusRef>,
     pub background_run: Option<RunStatusRef>,
+    /// Before and after the switch of a blue-green update.
+    pub pre_run: Option<RunStatusRef>,
+    pub post_run: Option<RunStatusRef>,
     pub weights: Option<TrafficWeights>,
     /// The pause step was waited out or ended by a person.
     pub step_done: bool,
@@ -56,8 +61,14 @@ pub fn base(draft: &Draft) -> RolloutStatus {
     let mut status = draft.rollout.status.clone();
     count(draft, &mut status);
     status.current_pod_hash = draft.new_hash.clone();
-    status.current_step_hash = crate::api::hash::step_hash(&draft.canary.steps);
-    status.blue_green = BlueGreenStatus::default();
+    if draft.blue_green.is_some() {
+        status.current_step_hash.clear();
+        status.current_step_index = None;
+        status.canary = CanaryStatus::default();
+    } else {
+        status.current_step_hash = crate::api::hash::step_hash(&draft.canary.steps);
+        status.blue_green = BlueGreenStatus::default();
+    }
     status.workload_observed_generation.clear();
     conditions::remove(&mut status, crate::base::names::condition::INVALID_SPEC);
     status
@@ -82,6 +93,9 @@ pub fn count(draft: &Draft, status: &mut RolloutStatus) {
         .as_ref()
         .map(super::selector::format)
         .unwrap_or_default();
+    if draft.blue_green.is_some() {
+        cutover::count(draft, status);
+    }
 }
 
 /// Why the new version becomes stable now, if it does.
@@ -116,7 +130,8 @@ fn promotion(draft: &Draft, status: &RolloutStatus, intent: &Intent) -> Option<S
     done.then(|| format!("Completed all {steps} canary steps"))
 }
 
-fn promote(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Intent, why: &str) {
+/// Makes the new version the stable one.
+pub fn promote(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Intent, why: &str) {
     intent.clear_pauses = true;
     intent.drop_abort = true;
     status.promote_full = false;

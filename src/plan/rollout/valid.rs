@@ -13,6 +13,7 @@ use crate::route::gateway_api::{self, Backends};
 use chrono::{DateTime, TimeDelta, Utc};
 
 const CANARY: &str = "spec.strategy.canary";
+const BLUE_GREEN: &str = "spec.strategy.blueGreen";
 
 /// All problems of the Rollout's own fields.
 pub fn own(seen: &Observed) -> Vec<Problem> {
@@ -22,12 +23,19 @@ pub fn own(seen: &Observed) -> Vec<Problem> {
 /// All problems of the objects that the Rollout names.
 pub fn references(draft: &Draft) -> Vec<Problem> {
     let mut problems = Vec::new();
-    let services = [
+    let of_canary = [
         ("stableService", &draft.canary.stable_service),
         ("canaryService", &draft.canary.canary_service),
     ];
-    for (field, name) in services.into_iter().filter(|(_, name)| !name.is_empty()) {
-        problems.extend(service(draft, field, name));
+    for (field, name) in of_canary.into_iter().filter(|(_, name)| !name.is_empty()) {
+        problems.extend(service(draft, format!("{CANARY}.{field}"), name));
+    }
+    if let Some(strategy) = draft.blue_green {
+        let active = &strategy.active_service;
+        problems.extend(service(draft, format!("{BLUE_GREEN}.activeService"), active));
+        let preview = strategy.preview_service.iter().filter(|name| !name.is_empty());
+        problems
+            .extend(preview.flat_map(|name| service(draft, format!("{BLUE_GREEN}.previewService"), name)));
     }
     problems.extend(routes(draft));
     if draft.rollout.status.abort {
@@ -53,8 +61,7 @@ pub fn grace_until(draft: &Draft) -> Option<DateTime<Utc>> {
     (unseen && draft.now < until && created <= draft.now + apart).then_some(until)
 }
 
-fn service(draft: &Draft, field: &str, name: &str) -> Vec<Problem> {
-    let field = format!("{CANARY}.{field}");
+fn service(draft: &Draft, field: String, name: &str) -> Vec<Problem> {
     let found = match draft.seen.answers.get(&Question::Service(draft.sibling(name))) {
         Some(Answer::Unknown(why)) => {
             return vec![Problem::new(

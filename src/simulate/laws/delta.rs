@@ -18,6 +18,8 @@ pub struct Delta {
     pub switches: Vec<Switch>,
     /// With the route as it was before.
     pub routes: Vec<(Id, Option<Arc<Route>>)>,
+    /// A scale-down delay of a ReplicaSet began, changed or ended.
+    pub deadlines: bool,
 }
 
 /// A Rollout came, changed or went.

@@ -1,12 +1,18 @@
 //! S4: fail closed. A version becomes stable only when all steps passed in this attempt, each analysis step by a successful run that was
 //! not told to stop, with no failed background run and with all its pods; or when a person promoted it in full, or rolled back within
-//! the window, or when there is no stable version to go back to.
+//! the window, or when there is no stable version to go back to. A blue-green version gets the users only with its analysis before the
+//! switch passed, and becomes stable only with the users and with the one after it; not asked of one whose pods were kept for its return.
 
 use super::read::{Id, human, shown};
 use super::rollout::{Rollout, Step};
 use super::{Found, Law, Sight, write};
+use crate::simulate::record::Requested;
 use chrono::{DateTime, Utc};
 use std::collections::BTreeMap;
+
+/// What runs before and after a switch are labelled with.
+const PRE: &str = "PrePromotion";
+const POST: &str = "PostPromotion";
 
 /// See the module's description.
 #[derive(Default)]
@@ -29,6 +35,9 @@ impl Law for FailClosed {
     fn look(&mut self, sight: &Sight<'_>) -> Option<Found> {
         self.remember(sight);
         let request = write::done(sight)?;
+        if let Some(found) = self.switched_unjudged(sight, request) {
+            return Some(found);
+        }
         for turn in &sight.picture.delta.rollouts {
             let (Some(before), Some(after)) = (&turn.before, &turn.after) else {
                 continue;
@@ -56,7 +65,12 @@ impl FailClosed {
         for turn in &sight.picture.delta.runs {
             let Some(run) = &turn.after else { continue };
             if run.phase == "Successful" && !run.terminate {
-                let key = (run.owner.clone(), run.hash.clone(), run.step.clone());
+                let what = if run.step.is_empty() {
+                    &run.type_
+                } else {
+                    &run.step
+                };
+                let key = (run.owner.clone(), run.hash.clone(), what.clone());
                 self.passed.insert(key, sight.now());
             }
             if run.failed() {
@@ -81,11 +95,19 @@ impl FailClosed {
             ));
         }
         let gone = picture.lost(before, &before.status.stable);
-        if before.status.promote_full || spec.rollback_window || gone || !spec.active_service.is_empty() {
+        if before.status.promote_full || spec.rollback_window || gone {
             return None;
         }
-        if before.status.abort {
+        // An abort is of its own version: a newer one may come to its end in the very write that lifts it.
+        if before.status.abort && before.status.current == *new {
             return Some("the update is aborted".to_owned());
+        }
+        if !spec.active_service.is_empty() {
+            let led = picture.share_now(&before.id, new) > 0;
+            return match led {
+                true => self.unjudged(sight, before, POST),
+                false => Some(format!("Service {} does not lead to it", spec.active_service)),
+            };
         }
         let steps = i64::try_from(spec.steps.len()).unwrap_or(0);
         if steps > 0 && after.status.index != Some(steps) {
@@ -93,6 +115,56 @@ impl FailClosed {
         }
         self.unpassed(sight, before, new)
             .or_else(|| self.failed_beside(sight, before))
+    }
+
+    /// The users were given to a version that its analysis before the switch had not let through.
+    fn switched_unjudged(&self, sight: &Sight<'_>, request: &Requested) -> Option<Found> {
+        let picture = sight.picture;
+        let rises = picture.delta.shares.iter().filter(|share| share.to > share.from);
+        for rise in rises {
+            let Some(rollout) = picture.rollouts.get(&rise.rollout).filter(|one| one.updating()) else {
+                continue;
+            };
+            let (spec, status) = (&rollout.spec, &rollout.status);
+            let bound = !spec.active_service.is_empty() && rise.hash == status.current && rollout.binding();
+            if !bound || status.promote_full || spec.rollback_window {
+                continue;
+            }
+            if let Some(why) = self.unjudged(sight, rollout, PRE) {
+                let evidence = format!(
+                    "{}: the users went to version {}, but {why}",
+                    write::told(request),
+                    rise.hash
+                );
+                return Some(Found::new(evidence, [rollout.name(), write::object(request)]));
+            }
+        }
+        None
+    }
+
+    /// Why the analysis before or after the switch does not let the current version through.
+    fn unjudged(&self, sight: &Sight<'_>, rollout: &Rollout, which: &str) -> Option<String> {
+        let (picture, hash) = (sight.picture, &rollout.status.current);
+        let asked = match which {
+            PRE => rollout.spec.judged_before,
+            _ => rollout.spec.judged_after,
+        };
+        let returns = picture
+            .set_of(rollout, hash)
+            .is_some_and(|set| set.deadline.is_some());
+        if !asked || returns {
+            return None;
+        }
+        let began = picture.tale(rollout).and_then(|tale| tale.given_up);
+        let key = (rollout.uid.clone(), hash.clone(), which.to_owned());
+        let passed = self.passed.get(&key);
+        let in_time = passed.is_some_and(|at| began.is_none_or(|began| *at >= began));
+        (!in_time).then(|| {
+            format!(
+                "no {which} analysis run of it was successful in this attempt{}",
+                runs_told(sight, rollout)
+            )
+        })
     }
 
     /// An analysis step that nothing lets through.

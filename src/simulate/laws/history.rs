@@ -64,6 +64,7 @@ fn set_needed(sight: &Sight<'_>, change: &Change) -> Option<String> {
         &rollout.spec.stable_service,
         &rollout.spec.canary_service,
         &rollout.spec.active_service,
+        &rollout.spec.preview_service,
     ];
     let selecting = names.into_iter().find(|name| {
         let service = picture.services.get(&(rollout.id.0.clone(), (*name).clone()));

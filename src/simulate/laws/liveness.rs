@@ -57,11 +57,10 @@ impl Law for ComesToRest {
 fn at_rest(rollout: &Rollout) -> bool {
     let person = matches!(rollout.step(), Some((_, Step::Pause(None))))
         || rollout.spec.paused
-        || rollout
-            .status
-            .pauses
-            .iter()
-            .any(|(reason, _)| reason.starts_with("Inconclusive"));
+        || rollout.status.pauses.iter().any(|(reason, _)| {
+            let switch = reason == "BlueGreenPause" && rollout.spec.switch_pause.is_zero();
+            switch || reason.starts_with("Inconclusive")
+        });
     match rollout.status.phase.as_str() {
         _ if !rollout.observed() => false,
         "Healthy" | "Degraded" => true,
@@ -83,7 +82,10 @@ fn time_of(rollout: &Rollout, facts: &Facts) -> TimeDelta {
         .iter()
         .map(of_step)
         .fold(TimeDelta::zero(), |sum, step| sum + step);
-    steps + rollout.spec.progress_deadline + TimeDelta::minutes(2)
+    let spec = &rollout.spec;
+    let judged = i32::from(spec.judged_before) + i32::from(spec.judged_after);
+    let switch = spec.switch_pause + facts.analysis_max * judged;
+    steps + switch + spec.progress_deadline + TimeDelta::minutes(2)
 }
 
 /// L4: see the module's description.
@@ -280,6 +282,9 @@ impl SaysWhatIsWrong {
                 rollout.step(),
                 Some((_, Step::Pause(_) | Step::Analysis | Step::Other))
             ) || picture.sets_of(rollout).any(|set| set.deadline.is_some())
+                || picture
+                    .runs_of(rollout)
+                    .any(|run| run.type_.ends_with("Promotion") && !run.over())
         };
         let stuck = picture.rollouts.values().find_map(|rollout| {
             let progressing = rollout.status.phase == "Progressing"

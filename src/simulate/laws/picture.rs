@@ -219,6 +219,7 @@ impl Picture {
 
     fn set(&mut self, id: Id, after: Option<&Arc<Value>>) {
         let from = self.sets.get(&id).map_or(0, |set| set.desired.now());
+        let deadline = self.sets.get(&id).and_then(|set| set.deadline);
         let to = match after {
             Some(raw) => {
                 let set = self.sets.entry(id.clone()).or_default();
@@ -232,6 +233,7 @@ impl Picture {
                 0
             }
         };
+        self.delta.deadlines |= deadline != self.sets.get(&id).and_then(|set| set.deadline);
         if from != to {
             self.delta.sizes.push(SizeMove { set: id, from, to });
         }

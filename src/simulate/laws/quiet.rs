@@ -61,7 +61,10 @@ impl Quiet {
             self.disturbed = Some(sight.now());
         }
         let delta = &sight.picture.delta;
-        let moved = !delta.rollouts.is_empty() || !delta.runs.is_empty() || !delta.sizes.is_empty();
+        let moved = !delta.rollouts.is_empty()
+            || !delta.runs.is_empty()
+            || !delta.sizes.is_empty()
+            || delta.deadlines;
         if moved || self.resting.is_none() {
             let rests = at_rest(sight.picture);
             self.resting = rests.then(|| self.resting.unwrap_or(sight.now()));
@@ -164,7 +167,8 @@ fn at_rest(picture: &Picture) -> bool {
 }
 
 fn rests(rollout: &Rollout) -> bool {
-    let timed = matches!(rollout.step(), Some((_, Step::Pause(Some(_)))));
+    let timed =
+        matches!(rollout.step(), Some((_, Step::Pause(Some(_))))) || !rollout.spec.switch_pause.is_zero();
     match rollout.status.phase.as_str() {
         _ if !rollout.observed() || rollout.deleting => false,
         "Healthy" | "Degraded" => true,

@@ -32,6 +32,13 @@ pub struct Spec {
     pub canary_service: String,
     /// Blue-green's Service for production traffic.
     pub active_service: String,
+    /// Leads testers to a version; carries nobody's traffic.
+    pub preview_service: String,
+    /// Analyses before and after the switch.
+    pub judged_before: bool,
+    pub judged_after: bool,
+    /// How long a blue-green pause lasts that ends by itself; zero for none.
+    pub switch_pause: TimeDelta,
     pub steps: Vec<Step>,
     /// Pods allowed above `replicas`, and pods that may be missing.
     pub surge: i64,
@@ -166,9 +173,15 @@ impl Rollout {
 }
 
 impl Spec {
-    /// Whether a Service carries traffic for this Rollout.
+    /// Whether this Rollout says where a Service leads.
     pub fn names(&self, service: &str) -> bool {
-        [&self.stable_service, &self.canary_service, &self.active_service].contains(&&service.to_owned())
+        let own = [
+            &self.stable_service,
+            &self.canary_service,
+            &self.active_service,
+            &self.preview_service,
+        ];
+        own.into_iter().any(|name| name == service)
     }
 
     fn read(id: &Id, spec: &Value) -> Self {
@@ -191,6 +204,10 @@ impl Spec {
             stable_service: owned(canary, "stableService"),
             canary_service: owned(canary, "canaryService"),
             active_service: owned(&strategy["blueGreen"], "activeService"),
+            preview_service: owned(&strategy["blueGreen"], "previewService"),
+            judged_before: strategy["blueGreen"]["prePromotionAnalysis"].is_object(),
+            judged_after: strategy["blueGreen"]["postPromotionAnalysis"].is_object(),
+            switch_pause: TimeDelta::seconds(number(&strategy["blueGreen"], "autoPromotionSeconds")),
             steps,
             surge,
             unavailable,

@@ -68,11 +68,16 @@ impl Play<'_> {
         );
         check("weight", number(expect.weight), self.weight().to_string());
         check("step", number(expect.step), of(&status["currentStepIndex"]));
-        check(
-            "available",
-            number(expect.available),
-            of(&status["availableReplicas"]),
-        );
+        // A blue-green status counts the active version alone.
+        let pods = self
+            .sets()
+            .into_iter()
+            .map(|set| set["status"]["availableReplicas"].as_i64().unwrap_or(0));
+        let available = match rollout.spec.strategy.blue_green {
+            Some(_) => pods.sum::<i64>().to_string(),
+            None => of(&status["availableReplicas"]),
+        };
+        check("available", number(expect.available), available);
         for (kind, want) in &expect.conditions {
             check(kind, Some(want.clone()), condition(status, kind));
         }
@@ -111,11 +116,15 @@ impl Play<'_> {
         }
     }
 
+    fn sets(&self) -> Vec<Arc<Value>> {
+        let mut sets = self.hand().list(&id(Kind::ReplicaSet), Some(&self.namespace));
+        sets.retain(|set| set["metadata"]["ownerReferences"][0]["name"] == self.name);
+        sets
+    }
+
     /// How many ReplicaSets the Rollout has.
     fn revisions(&self) -> usize {
-        let sets = self.hand().list(&id(Kind::ReplicaSet), Some(&self.namespace));
-        let ours = |set: &&Arc<Value>| set["metadata"]["ownerReferences"][0]["name"] == self.name;
-        sets.iter().filter(ours).count()
+        self.sets().len()
     }
 
     fn untold_events(&self, parts: &[String]) -> Vec<String> {

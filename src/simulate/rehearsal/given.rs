@@ -117,11 +117,16 @@ fn own_problems(manifest: &Manifest) -> Vec<String> {
 
 /// Templates that the Rollout's analyses name and nobody gave.
 fn templates_missing(manifest: &Manifest, all: &[Manifest]) -> Vec<String> {
-    let canary = &manifest.object["spec"]["strategy"]["canary"];
+    let strategy = &manifest.object["spec"]["strategy"];
+    let (canary, blue_green) = (&strategy["canary"], &strategy["blueGreen"]);
     let steps = canary["steps"].as_array().map_or(&[][..], Vec::as_slice);
     let steps = steps.iter().enumerate();
-    let named = steps.map(|(index, step)| (format!("steps[{index}].analysis"), &step["analysis"]));
-    let named = named.chain([("analysis".to_owned(), &canary["analysis"])]);
+    let named = steps.map(|(index, step)| (format!("canary.steps[{index}].analysis"), &step["analysis"]));
+    let around = ["prePromotionAnalysis", "postPromotionAnalysis"];
+    let around = around.map(|name| (format!("blueGreen.{name}"), &blue_green[name]));
+    let named = named
+        .chain([("canary.analysis".to_owned(), &canary["analysis"])])
+        .chain(around);
     let space = |object: &Value| {
         needs::namespace(object["metadata"]["namespace"].as_str().unwrap_or_default()).to_owned()
     };
@@ -139,7 +144,7 @@ fn templates_missing(manifest: &Manifest, all: &[Manifest]) -> Vec<String> {
                     }
             });
             if !found {
-                let field = format!("spec.strategy.canary.{field}.templates");
+                let field = format!("spec.strategy.{field}.templates");
                 let problem = check::references::template_missing(&field, name, everywhere);
                 problems.push(format!("{}: {problem}; give its file with -f", manifest.place()));
             }

@@ -322,13 +322,21 @@ impl Show<'_> {
         }
     }
 
-    fn promote(&mut self, step: i64) {
+    fn promote(&mut self, step: Option<i64>) {
         let Some(look) = self.look() else { return };
-        let number = step + 1;
-        self.notes.push(format!(
-            "step {number} is a pause without a duration: a simulated person promoted after 1 minute"
-        ));
-        self.says("person", &format!("promotes at step {number}, after 1 minute"));
+        let (waits, what) = match step.map(|step| step + 1) {
+            Some(number) => (
+                format!("step {number} is a pause without a duration"),
+                format!("at step {number}"),
+            ),
+            None => (
+                "the switch waits for a person".to_owned(),
+                "the switch".to_owned(),
+            ),
+        };
+        self.notes
+            .push(format!("{waits}: a simulated person promoted after 1 minute"));
+        self.says("person", &format!("promotes {what}, after 1 minute"));
         let written = match patches::promote(&look.rollout, Promotion::Next) {
             Decision::Write(patches) => {
                 let status = patches.status.iter().map(|patch| ("status", patch));

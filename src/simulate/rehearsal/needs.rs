@@ -41,6 +41,11 @@ pub fn complete(set: &mut Set, rollout: &Rollout) {
         }
         added.extend(routes(&set.objects, here, canary));
     }
+    for name in switched(rollout) {
+        if !name.is_empty() && !has(&set.objects, "Service", here, name) {
+            added.push(service(rollout, here, name));
+        }
+    }
     if let (Entry::Service(name), _) = entry(rollout, &set.objects)
         && !has(&set.objects, "Service", here, &name)
     {
@@ -71,6 +76,15 @@ pub fn complete(set: &mut Set, rollout: &Rollout) {
     }
     // The Rollout comes last, so that everything it names is there before it.
     set.objects.sort_by_key(|object| object["kind"] == "Rollout");
+}
+
+/// The active and the preview Service.
+fn switched(rollout: &Rollout) -> impl Iterator<Item = &str> {
+    let strategy = rollout.spec.strategy.blue_green.iter();
+    strategy.flat_map(|strategy| {
+        let preview = strategy.preview_service.as_deref().unwrap_or_default();
+        [strategy.active_service.as_str(), preview]
+    })
 }
 
 fn service(rollout: &Rollout, namespace: &str, name: &str) -> Value {
@@ -136,7 +150,7 @@ fn secrets(objects: &[Value]) -> Vec<Value> {
     made
 }
 
-/// Where users enter, with its namespace: by the first route that the Rollout drives; else by the Service that selects its pods and is
+/// Where users enter, with its namespace: by the first route that the Rollout drives or by its active Service; else by the Service that selects its pods and is
 /// neither the stable nor the canary one; else by a Service of the Rollout's name.
 pub fn entry(rollout: &Rollout, objects: &[Value]) -> (Entry, String) {
     let space = namespace(&rollout.metadata.namespace);
@@ -148,6 +162,9 @@ pub fn entry(rollout: &Rollout, objects: &[Value]) -> (Entry, String) {
         && let Some(key) = gateway_api::routes(&config, space).into_iter().next()
     {
         return (Entry::Route(key.name), key.namespace);
+    }
+    if let Some(active) = switched(rollout).next() {
+        return (Entry::Service(active.to_owned()), space.to_owned());
     }
     let labels = rollout
         .spec

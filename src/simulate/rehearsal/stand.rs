@@ -15,8 +15,8 @@ pub(super) struct Look {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Stand {
     UnderWay,
-    /// At a step that waits for a person.
-    PauseStep(i64),
+    /// At a step that waits for a person, or before a switch that does.
+    PauseStep(Option<i64>),
     /// An end, if it stays so.
     Perhaps(Ended),
     Done(Ended),
@@ -38,6 +38,18 @@ pub(super) fn stand(look: &Look, stable: &str) -> Stand {
 
 fn paused(look: &Look) -> Stand {
     let status = &look.rollout.status;
+    let before_switch = status
+        .pause_conditions
+        .iter()
+        .all(|one| one.reason == pause::BLUE_GREEN);
+    if before_switch && !look.rollout.spec.paused {
+        let waits = crate::view::canary::waits_for_person(&look.rollout);
+        return if waits {
+            Stand::PauseStep(None)
+        } else {
+            Stand::UnderWay
+        };
+    }
     let by_step = status
         .pause_conditions
         .iter()
@@ -59,7 +71,7 @@ fn paused(look: &Look) -> Stand {
     match timed {
         _ if look.rollout.spec.paused || !by_step => Stand::Perhaps(Ended::Waiting),
         Some(true) => Stand::UnderWay,
-        Some(false) => Stand::PauseStep(index),
+        Some(false) => Stand::PauseStep(Some(index)),
         None => Stand::Perhaps(Ended::Waiting),
     }
 }

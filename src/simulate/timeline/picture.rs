@@ -120,6 +120,9 @@ pub(super) fn step_index(rollout: &Value) -> Option<usize> {
 
 /// The step that is being carried out.
 fn step(rollout: &Value) -> Option<Step> {
+    if rollout["spec"]["strategy"]["blueGreen"].is_object() {
+        return Some(side(rollout));
+    }
     let (index, steps) = (step_index(rollout)?, steps(rollout));
     let kind = match rollout["status"]["abort"] == true {
         true => "aborted".to_owned(),
@@ -130,6 +133,31 @@ fn step(rollout: &Value) -> Option<Step> {
         count: steps.len(),
         kind,
     })
+}
+
+/// Whether the active Service leads to the new version.
+fn switched(rollout: &Value) -> bool {
+    let status = &rollout["status"];
+    status["blueGreen"]["activeSelector"] == status["currentPodHash"]
+}
+
+/// On which side of the switch a blue-green update is.
+fn side(rollout: &Value) -> Step {
+    let status = &rollout["status"];
+    let paused = status["pauseConditions"]
+        .as_array()
+        .is_some_and(|all| !all.is_empty());
+    let kind = match switched(rollout) {
+        _ if status["abort"] == true => "aborted",
+        true => "switched",
+        false if paused => "pause",
+        false => "preview",
+    };
+    Step {
+        index: usize::from(switched(rollout)),
+        count: 2,
+        kind: kind.to_owned(),
+    }
 }
 
 fn name(step: &Value) -> String {
@@ -155,6 +183,9 @@ fn name(step: &Value) -> String {
 /// The share that is asked for.
 fn asked(rollout: &Value) -> i64 {
     let status = &rollout["status"];
+    if rollout["spec"]["strategy"]["blueGreen"].is_object() {
+        return if switched(rollout) { 100 } else { 0 };
+    }
     if let Some(weight) = status["canary"]["weights"]["canary"]["weight"].as_i64() {
         return weight;
     }

@@ -396,3 +396,77 @@ fn s12_nothing_is_written_over_and_over() {
     }
     stage.keeps("S12");
 }
+
+/// The Rollout of the stage, switched instead: the active Service `web-stable` leads to `old`, and `new` has all its pods.
+fn switched(strategy: serde_json::Value) -> Stage {
+    let mut stage = Stage::new();
+    let mut blue_green = json!({"activeService": "web-stable", "previewService": "web-canary"});
+    crate::base::json::merge_apply(&mut blue_green, &strategy);
+    let spec = json!({"strategy": {"canary": null, "blueGreen": blue_green}});
+    stage.world(
+        "rollouts",
+        "web",
+        json!({"spec": spec, "status": {"observedGeneration": "3"}}),
+    );
+    stage.world("replicasets", "web-new", json!({"spec": {"replicas": 4}}));
+    stage.available("new", 4).pass(60);
+    stage
+}
+
+fn lead_to(version: &str) -> serde_json::Value {
+    json!({"spec": {"selector": {"rollouts-pod-template-hash": version}}})
+}
+
+fn judged(stage: &mut Stage, kind: &str, phase: &str) {
+    let labels = json!({"rollouts-pod-template-hash": "new", "rollout-type": kind});
+    let run = json!({"metadata": {"labels": labels, "ownerReferences": owner()}, "status": {"phase": phase}});
+    stage.world("analysisruns", &format!("web-{kind}"), run).pass(10);
+}
+
+#[test]
+fn s4_the_users_go_to_a_version_only_with_its_analysis_before_the_switch() {
+    let asked = json!({"prePromotionAnalysis": {"templates": []}});
+    let check = |phase: Option<&str>| {
+        let mut stage = switched(asked.clone());
+        if let Some(phase) = phase {
+            judged(&mut stage, "PrePromotion", phase);
+        }
+        stage.patch(A, "services", "web-stable", lead_to("new"));
+        stage
+    };
+    check(None).breaks(
+        "S4",
+        &["the users went to version new, but no PrePromotion analysis run"],
+    );
+    check(Some("Running")).breaks("S4", &["web-PrePromotion (Running)"]);
+    check(Some("Successful")).keeps("S4");
+    let mut stage = switched(json!({}));
+    stage.patch(A, "services", "web-stable", lead_to("new"));
+    stage.keeps("S4");
+}
+
+#[test]
+fn s4_a_switched_version_becomes_stable_only_with_the_users_and_its_analysis_after_the_switch() {
+    let check = |led: bool, phase: &str, abort: bool| {
+        let mut stage = switched(json!({"postPromotionAnalysis": {"templates": []}}));
+        if led {
+            stage.patch(A, "services", "web-stable", lead_to("new"));
+        }
+        judged(&mut stage, "PostPromotion", phase);
+        stage.status(A, json!({"abort": abort})).pass(10);
+        stage.status(A, json!({"stableRS": "new", "abort": abort}));
+        stage
+    };
+    check(true, "Successful", false).keeps("S4");
+    check(false, "Successful", false).breaks("S4", &["Service web-stable does not lead to it"]);
+    check(true, "Failed", false).breaks("S4", &["no PostPromotion analysis run of it was successful"]);
+    check(true, "Successful", true).breaks("S4", &["the update is aborted"]);
+}
+
+#[test]
+fn s7_the_users_go_to_a_version_only_with_all_its_pods() {
+    let mut stage = switched(json!({}));
+    stage.available("new", 3).pass(10);
+    stage.patch(A, "services", "web-stable", lead_to("new"));
+    stage.breaks("S7", &["takes 4 of 4 pods, but only 3 were available"]);
+}
