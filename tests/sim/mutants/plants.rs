@@ -247,7 +247,9 @@ fn of_order() -> Vec<Mutant> {
             "status-first",
             "writes the status before what it speaks of",
             |plan, _seen| {
-                plan.actions.rotate_right(1);
+                if !plan.actions.is_empty() {
+                    plan.actions.rotate_right(1);
+                }
                 plan.notes.clear();
             }
         ),
