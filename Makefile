@@ -11,7 +11,7 @@ demo-real: cluster-tools
 	cargo build --quiet --bin serin
 	cargo run --quiet --example demo-real -- $(SERIN_DEMO_ARGS)
 
-# Every test. The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
+# Every test; of the simulations' seeds and points a sample (see sim). The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
 test: cluster-tools
 	cargo test --lib --bins --examples --test it
 	cargo test --doc

@@ -58,6 +58,7 @@ pub const CLOCKS_APART_SECONDS_MAX: i64 = 30;
 pub const CONTEST_LOSSES_MAX: usize = 3;
 /// Seconds between two equal writes to a contested object.
 pub const CONTEST_SECONDS_MIN: u64 = 10;
+/// For how long a loss is remembered, and a write that may be lost.
 pub const CONTEST_MEMORY_SECONDS: u64 = 600;
 /// Passes over one object: so many at once, then one per interval. Two actors that undo each other's work stay affordable.
 pub const PASSES_BURST_MAX: u32 = 20;
@@ -70,7 +71,6 @@ pub const WRITES_UNSURE_MAX: usize = 8;
 pub const LIST_PAGE_LEN: u32 = 100;
 /// Seconds after which a watch is opened anew; a silent dead connection is noticed then.
 pub const WATCH_SECONDS: u32 = 240;
-/// Waits between attempts to open a watch.
 /// How often a cache is compared with the versions that the API server lists: a watch that lost an event says so never.
 pub const CACHE_AUDIT_SECONDS: u64 = 240;
 /// Between two comparisons because of doubts.
@@ -79,6 +79,7 @@ pub const CACHE_DOUBT_SECONDS_MIN: u64 = 5;
 pub const CACHE_DOUBT_REFUSALS: u32 = 4;
 /// How long what an audit found may be just on its way.
 pub const CACHE_AUDIT_GRACE_SECONDS: u64 = 5;
+/// Waits between attempts to open a watch.
 pub const WATCH_RETRY_MILLIS_MIN: u64 = 250;
 pub const WATCH_RETRY_MILLIS_MAX: u64 = 5_000;
 /// Seconds between looks for a kind that is not installed, and between log lines about it.

@@ -121,6 +121,7 @@ impl Caches {
         self.read().sync.get(&kind) == Some(&Sync::Synced)
     }
 
+    /// Says how far the reading of a kind has come; returns whom that concerns.
     pub fn set_sync(&self, kind: Kind, sync: Sync) -> Vec<Kick> {
         let mut stores = self.write();
         let before = stores.sync.insert(kind, sync.clone());

@@ -39,6 +39,9 @@ impl Contest {
     /// Remembers writes that succeeded. Returns what to tell when a quarrel has just become one.
     pub fn wrote(&mut self, actions: &[Action], now: Instant) -> Vec<Note> {
         let mut notes = Vec::new();
+        // Of a Rollout that lives for years no more is kept than of its last minutes.
+        self.0
+            .retain(|_, quarrel| Quarrel::is_recent(quarrel.written, now));
         for action in actions.iter().filter(|action| contestable(action)) {
             let id = (action.kind, action.key.clone());
             let quarrel = self.0.entry(id).or_insert_with(|| Quarrel::new(action, now));
@@ -50,7 +53,7 @@ impl Contest {
             }
             quarrel.written = now;
             quarrel.losses.push_back(now);
-            quarrel.forget(now);
+            quarrel.losses.retain(|lost| Quarrel::is_recent(*lost, now));
             if quarrel.losses.len() == limits::CONTEST_LOSSES_MAX {
                 notes.push(told(action));
             }
@@ -93,10 +96,6 @@ impl Quarrel {
             .iter()
             .filter(|lost| Self::is_recent(**lost, now))
             .count()
-    }
-
-    fn forget(&mut self, now: Instant) {
-        self.losses.retain(|lost| Self::is_recent(*lost, now));
     }
 }
 
@@ -177,5 +176,14 @@ mod tests {
         let (mut contest, _) = quarrel(begin);
         contest.wrote(&write(20), at(begin, 700));
         assert_eq!(contest.held(&write(20), at(begin, 701)), None);
+    }
+
+    #[test]
+    fn a_write_that_nobody_undid_for_ten_minutes_is_forgotten() {
+        let begin = Instant::now();
+        let mut contest = Contest::default();
+        contest.wrote(&write(20), begin);
+        contest.wrote(&[], at(begin, 700));
+        assert!(contest.0.is_empty());
     }
 }

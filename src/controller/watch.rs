@@ -207,6 +207,7 @@ impl Watches {
 
     /// Waits until the cache is to be compared: when it is time, or sooner when it is doubted, though not all the time.
     async fn audit_due(&self, kind: Kind, at: Instant) {
+        // `at` is one interval after the last comparison.
         let soonest = at - AUDIT + Duration::from_secs(limits::CACHE_DOUBT_SECONDS_MIN);
         let doubted = async {
             sleep_until(soonest).await;

@@ -68,6 +68,9 @@ fn main() -> ExitCode {
     let problems = check::problems(&timeline, &played);
     if problems.is_empty() {
         println!("\nevery release ended as it must, and no law was broken");
+        println!(
+            "next: cargo run -- simulate -f YOUR-ROLLOUT.yaml --profile errors rehearses a bad release of yours; docs/tutorial.md goes on"
+        );
         return ExitCode::SUCCESS;
     }
     println!("\nthe demo FAILED:");

@@ -1,7 +1,7 @@
 //! Blue-green updates in which anything happens at any time, drawn from seeds, and the controller may die once: the laws hold throughout, and when people are done it ends
 //! where it must.
 
-use crate::blue_green_stage::manifest;
+use crate::blue_green_stage::{manifest, surroundings};
 use crate::world::World;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
@@ -134,16 +134,7 @@ fn end_well(world: &mut World) {
 
 fn live(seed: u64) {
     let mut chance = Chance(seed);
-    let mut world = World::new();
-    world.patient = true;
-    for name in ["active", "preview"] {
-        let service = json!({"metadata": {"name": name}, "spec": {"selector": {"app": "web"}}});
-        world.put(Kind::Service, service);
-    }
-    let metric = json!({"name": "errors", "interval": "60s", "count": 10, "successCondition": "result[0] < 0.005",
-        "provider": {"prometheus": {"address": "http://prometheus", "query": "errors"}}});
-    let errors = json!({"metadata": {"name": "errors"}, "spec": {"metrics": [metric]}});
-    world.put(Kind::AnalysisTemplate, errors);
+    let mut world = surroundings();
     world.put(Kind::Rollout, manifest(&strategy(&mut chance)));
     if chance.below(2) == 0 {
         let away = TimeDelta::seconds([0, 2, 45][chance.below(3)]);

@@ -21,8 +21,8 @@ pub fn template(tag: &str) -> Value {
         "spec": {"containers": [{"name": "main", "image": format!("shop/web:{tag}")}]}})
 }
 
-/// Healthy at version v1.
-pub fn world(strategy: Value) -> World {
+/// The Services and the template that the Rollouts here name, and nothing else yet.
+pub fn surroundings() -> World {
     let mut world = World::new();
     world.patient = true;
     for name in ["active", "preview"] {
@@ -33,6 +33,12 @@ pub fn world(strategy: Value) -> World {
         "provider": {"prometheus": {"address": "http://prometheus", "query": "errors"}}});
     let errors = json!({"metadata": {"name": "errors"}, "spec": {"metrics": [metric]}});
     world.put(Kind::AnalysisTemplate, errors);
+    world
+}
+
+/// Healthy at version v1.
+pub fn world(strategy: Value) -> World {
+    let mut world = surroundings();
     world.put(Kind::Rollout, manifest(&strategy));
     world.laws.push(users_reach_pods);
     run_for(&mut world, 5);

@@ -385,3 +385,19 @@ fn the_deadline_for_progress_does_not_run_while_an_analysis_does() {
         ("v2", "Healthy")
     );
 }
+
+#[test]
+fn a_status_lost_before_the_switch_leaves_the_active_service_and_makes_the_update_start_over() {
+    let mut world = world(json!({"autoPromotionEnabled": false}));
+    release(&mut world, "v2");
+    run_for(&mut world, 10);
+    assert_eq!((led_to_tag(&world, "active"), size(&world, "v2")), ("v1", 3));
+    world.patch(Kind::Rollout, "web", &json!({"status": null}), true);
+    run_for(&mut world, 60);
+    assert_eq!(led_to_tag(&world, "active"), "v1");
+    let now = status(&world);
+    assert_eq!(
+        (Some(now.stable_rs), now.phase.as_str()),
+        (world.hash_of("v1"), "Paused")
+    );
+}

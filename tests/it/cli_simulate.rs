@@ -341,3 +341,19 @@ fn a_seed_of_the_swarm_is_replayed() {
     let code = if broken == 0 { 0 } else { 10 };
     assert_eq!(output.status.code(), Some(code), "{answer:#}");
 }
+
+#[test]
+fn what_users_suffer_right_after_a_bad_promotion_counts() {
+    let output = run("-f examples/blue-green.yaml --profile errors");
+    let out = text(&output.stdout);
+    let line = out
+        .lines()
+        .find(|line| line.starts_with("the new version answered "))
+        .unwrap();
+    assert!(!line.contains(" 0 of them with 5xx"), "{line}");
+    let told = text(&output.stderr) + &out;
+    assert!(
+        told.contains("add prePromotionAnalysis to spec.strategy.blueGreen"),
+        "{told}"
+    );
+}

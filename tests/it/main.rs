@@ -25,6 +25,7 @@ mod crash;
 mod exhaustive;
 mod fake_api;
 mod gateway;
+mod honest;
 #[cfg(feature = "simulate")]
 mod judged;
 mod lives;

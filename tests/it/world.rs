@@ -198,7 +198,8 @@ impl World {
             .collect()
     }
 
-    fn observe(&self) -> Observed {
+    /// What a pass would decide from.
+    pub fn observe(&self) -> Observed {
         let runs = self
             .objects
             .iter()

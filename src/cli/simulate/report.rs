@@ -146,6 +146,9 @@ impl<'a> Report<'a> {
                 canary.analysis.is_some() || canary.steps.iter().any(|step| step.analysis.is_some())
             });
         match (self.played.ended, self.staging.profile) {
+            (Ended::Promoted, _) if !analysed && strategy.blue_green.is_some() => Some(
+                "nothing measures the new version: add prePromotionAnalysis to spec.strategy.blueGreen, see docs/blue-green.md",
+            ),
             (Ended::Promoted, _) if !analysed => Some(
                 "nothing measures the new version: add an analysis step, as in examples/canary-gateway.yaml",
             ),

@@ -248,6 +248,26 @@ async fn who_asked_about_an_unreadable_kind_is_woken_when_it_can_be_read() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_kind_whose_list_never_came_is_listed_anew() {
+    let asked_for = Mutex::new(0);
+    let api = FakeApi::new(move |asked| {
+        let services = asked.line.ends_with("/services");
+        match (services, asked.query.contains("watch=")) {
+            (true, false) => {
+                let mut times = asked_for.lock().unwrap();
+                *times += 1;
+                if *times == 1 { Reply::Never } else { list(&[]) }
+            }
+            (_, true) => Reply::Watch(Vec::new()),
+            (false, false) if asked.line.contains("gateway") => status(404, "NotFound", ""),
+            (false, false) => list(&[]),
+        }
+    });
+    // There is no Service at all: nothing but the missing list tells that it never came.
+    filled(&start(&api)).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_cache_that_is_doubted_is_compared_at_once() {
     let lists = Mutex::new(0);
     let api = FakeApi::new(move |asked| {

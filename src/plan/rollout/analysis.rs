@@ -58,13 +58,7 @@ pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
 /// Ends and forgets the runs that the update does not use, once everything else is decided: a run that a step further on needs may
 /// exist already, when its creation was written and the status that names it was not.
 pub fn tidy(draft: &mut Draft) {
-    let canary = &draft.rollout.status.canary;
-    let refs = [
-        &canary.current_background_analysis_run_status,
-        &canary.current_step_analysis_run_status,
-        known(draft, Purpose::PrePromotion),
-        known(draft, Purpose::PostPromotion),
-    ];
+    let refs = named(draft);
     let names = |refs: &[&Option<RunStatusRef>]| -> BTreeSet<String> {
         refs.iter()
             .copied()
@@ -85,6 +79,17 @@ pub fn tidy(draft: &mut Draft) {
     let in_use = names(&[refs[0], refs[1], before, after]);
     cancel_others(draft, &in_use);
     forget_old(draft, &kept);
+}
+
+/// The runs that the status names: of the canary's background and step, before and after the switch.
+fn named<'d>(draft: &'d Draft) -> [&'d Option<RunStatusRef>; 4] {
+    let canary = &draft.rollout.status.canary;
+    [
+        &canary.current_background_analysis_run_status,
+        &canary.current_step_analysis_run_status,
+        known(draft, Purpose::PrePromotion),
+        known(draft, Purpose::PostPromotion),
+    ]
 }
 
 /// No analysis is of use any more: the update is over, was never needed, or is being ended.
@@ -264,18 +269,11 @@ fn judge(findings: &mut Findings, purpose: Purpose, phase: &str, message: &str) 
 
 /// Whether a run that the status names has failed.
 pub fn failed(draft: &Draft) -> bool {
-    let canary = &draft.rollout.status.canary;
-    let refs = [
-        &canary.current_background_analysis_run_status,
-        &canary.current_step_analysis_run_status,
-        known(draft, Purpose::PrePromotion),
-        known(draft, Purpose::PostPromotion),
-    ];
     let failed = |known: &RunStatusRef| {
         let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
         run.is_some_and(|run| matches!(run.status.phase.as_str(), "Failed" | "Error"))
     };
-    refs.into_iter().flatten().any(failed)
+    named(draft).into_iter().flatten().any(failed)
 }
 
 fn told_to_stop(run: &AnalysisRun) -> bool {

@@ -343,3 +343,39 @@ pub fn guard(metadata: &crate::base::object::Meta) -> Guard {
         resource_version: metadata.resource_version.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn left(patch: Value) -> Option<Value> {
+        let mut seen = ReplicaSet {
+            replicas_desired: 5,
+            ..ReplicaSet::default()
+        };
+        seen.metadata.annotations.insert("kept".into(), "yes".into());
+        let mut action = Action {
+            verb: Verb::Patch,
+            kind: Kind::ReplicaSet,
+            key: Key::new("shop", "web"),
+            guard: Guard::Absent,
+            body: patch,
+        };
+        (!changes_nothing(&mut action, &seen)).then_some(action.body)
+    }
+
+    #[test]
+    fn what_is_so_already_is_not_written() {
+        assert_eq!(left(json!({"spec": {"replicas": 5}})), None);
+        let annotations = json!({"metadata": {"annotations": {"kept": "yes", "never-there": null}}});
+        assert_eq!(left(annotations), None);
+        let both = json!({"spec": {"replicas": 5}, "metadata": {"annotations": {"kept": null}}});
+        assert_eq!(
+            left(both),
+            Some(json!({"metadata": {"annotations": {"kept": null}}}))
+        );
+        let smaller = json!({"spec": {"replicas": 4, "minReadySeconds": 3}});
+        assert_eq!(left(smaller.clone()), Some(smaller));
+    }
+}

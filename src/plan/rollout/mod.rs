@@ -80,7 +80,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
         prepare(&mut draft);
         chain(&mut draft);
         if !draft.hop {
-            services::lead_back(&mut draft);
+            services::lead_stable_back(&mut draft);
         }
         analysis::tidy(&mut draft);
         services::release(&mut draft);

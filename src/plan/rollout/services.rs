@@ -49,7 +49,7 @@ fn leads_ahead(draft: &Draft) -> bool {
 }
 
 /// Leads the stable Service back, once it is clear that this plan promotes nothing: before, it would go back and forth.
-pub fn lead_back(draft: &mut Draft) {
+pub fn lead_stable_back(draft: &mut Draft) {
     if draft.promotes_nothing && leads_ahead(draft) && traffic::stable_can_carry(draft, 0) {
         let (name, stable) = (draft.canary.stable_service.clone(), draft.roles().stable);
         switch(draft, &name, stable);

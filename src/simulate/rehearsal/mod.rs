@@ -78,7 +78,7 @@ pub struct Played {
     pub outcome: Outcome,
 }
 
-/// What the new version answered, until the end.
+/// What the new version answered, until the end and for a minute after it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Answered {
     pub requests: f64,
@@ -129,9 +129,6 @@ pub fn play(given: &Given, staging: &Staging) -> Played {
         show.set_pods(staging.profile);
         let (ended, took, answered) = show.release(staging).await;
         let message = show.look().map(|look| look.message).unwrap_or_default();
-        if ended != Ended::NotInstalled {
-            world.wait(AFTERWARDS).await;
-        }
         let mut notes = std::mem::take(&mut show.notes);
         let outcome = world.end();
         if staging.profile != Profile::LowTraffic {
@@ -226,6 +223,8 @@ impl Show<'_> {
         } else {
             took
         };
+        // Users suffer most from a bad version right after it was promoted.
+        self.world.wait(AFTERWARDS).await;
         let mut answered = self.answered(staging.profile);
         answered.refused -= refused_before;
         (ended, took, answered)
