@@ -28,6 +28,10 @@ pub const PROBES_IN_FLIGHT_MAX: usize = 256;
 pub const PROBES_PER_HOST_MAX: usize = 64;
 /// Status writes that change nothing but replica counts are at most one per object in this time.
 pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
+/// Pods that one pass edits at most; the next pass goes on.
+pub const POD_EDITS_MAX: usize = 50;
+/// Until pods that could not be listed are asked for again.
+pub const PODS_RETRY_SECONDS: i64 = 10;
 /// How old a new Rollout must be before an object that it names and that does not exist makes it invalid: the manifests of one file
 /// are created one after the other, in the file's order.
 pub const REFERENCES_GRACE_SECONDS: i64 = 3;

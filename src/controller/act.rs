@@ -3,15 +3,18 @@
 //! Each write carries its guard, a time limit and one field manager. The actions of a plan go out one after the other; the first that
 //! fails ends it. Whether this replica still leads is asked before every one.
 
+use crate::base::names::label;
 use crate::base::object::{Key, Kind};
 use crate::base::{limits, names};
 use crate::controller::error::{Error, Target};
 use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::watch::chain;
-use crate::plan::{Action, Guard, Verb};
+use crate::plan::{Action, Answer, Guard, Pod, Verb};
 use kube::Client;
-use kube::api::{DeleteParams, GetParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy};
+use kube::api::{
+    DeleteParams, GetParams, ListParams, Patch, PatchParams, PostParams, Preconditions, PropagationPolicy,
+};
 use kube::client::Body;
 use kube::core::Request;
 use serde_json::{Value, json};
@@ -170,6 +173,42 @@ impl Actor {
         }
     }
 
+    /// The pods of a namespace with this pod-template hash, the key's name.
+    pub async fn pods(&self, of: &Key) -> Answer {
+        let target = Target::new("list", "pods", of);
+        let selector = format!("{}={}", label::POD_HASH, of.name);
+        let mut params = ListParams::default()
+            .labels(&selector)
+            .limit(limits::LIST_PAGE_LEN);
+        let mut pods = Vec::new();
+        loop {
+            let request = Request::new(kinds::collection_path(Kind::Pod, &of.namespace)).list(&params);
+            let mut page = match self.writer.send(&target, request).await {
+                Ok(page) => page,
+                Err(error) => {
+                    tracing::warn!("{error}");
+                    return Answer::Unknown(error.to_string());
+                }
+            };
+            let items = page["items"].as_array_mut().map(std::mem::take);
+            for item in items.into_iter().flatten() {
+                match Pod::from_json(item) {
+                    Ok(pod) => pods.push(pod),
+                    Err(why) => return Answer::Unknown(format!("a pod cannot be read: {why}")),
+                }
+            }
+            match page["metadata"]["continue"]
+                .as_str()
+                .filter(|token| !token.is_empty())
+            {
+                Some(token) => params = params.continue_token(token),
+                None => break,
+            }
+        }
+        pods.sort_by(|a, b| a.metadata.name.cmp(&b.metadata.name));
+        Answer::Pods(pods)
+    }
+
     /// Carries out the actions in order until one fails.
     pub async fn carry_out(&self, actions: &[Action]) -> Done {
         let mut done = Done::default();
@@ -232,7 +271,9 @@ impl Actor {
         }
         let answer = match self.writer.send(&target, request).await {
             // It is gone, as the plan wants it.
-            Err(Error::Gone(_)) if action.verb == Verb::Delete => return Ok(guard.unwrap_or_default()),
+            Err(Error::Gone(_)) if action.verb == Verb::Delete || action.kind == Kind::Pod => {
+                return Ok(guard.unwrap_or_default());
+            }
             answer => answer?,
         };
         match action.verb {

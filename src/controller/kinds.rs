@@ -17,7 +17,7 @@ pub const WATCHED: [Kind; 10] = [
     Kind::Service,
     Kind::HttpRoute,
     Kind::Job,
-    // Those of metrics that are Jobs, by their label, and no others.
+    // Those of metrics that are Jobs, by their label, and no others. Those of versions are listed when something is to change on them.
     Kind::Pod,
 ];
 
@@ -28,7 +28,7 @@ pub fn kind_of(resource: &str) -> Option<Kind> {
 }
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
-pub const WRITES: [(Kind, Verb); 13] = [
+pub const WRITES: [(Kind, Verb); 14] = [
     (Kind::Rollout, Verb::Patch),
     (Kind::Rollout, Verb::PatchStatus),
     (Kind::ReplicaSet, Verb::Create),
@@ -43,6 +43,8 @@ pub const WRITES: [(Kind, Verb); 13] = [
     (Kind::HttpRoute, Verb::Patch),
     (Kind::Job, Verb::Create),
     (Kind::Job, Verb::Delete),
+    // What a version wears in its role.
+    (Kind::Pod, Verb::Patch),
 ];
 
 /// (API group, resource, verb) beyond [`WATCHED`] and [`WRITES`], in the namespaces of the Rollouts.

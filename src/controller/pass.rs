@@ -144,7 +144,7 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
         unreadable: broken.as_ref().map(|broken| broken.message.clone()),
         ..family.observed(&shell.instance_id)
     };
-    shell.ask(key, &mut seen);
+    shell.ask(key, &mut seen).await;
     let plan = (shell.core.plan)(&seen, shell.clock.now());
     if let Some(due) = shell.memory.deferred_until(&subject, &plan) {
         let wake = plan.wake_at.map_or(due, |at| shell.clock.instant_of(at));
@@ -208,7 +208,7 @@ impl Shell {
     }
 
     /// Adds the answers to what the core asks; answers may raise further questions.
-    fn ask(&self, key: &Key, seen: &mut Observed) {
+    async fn ask(&self, key: &Key, seen: &mut Observed) {
         for _ in 0..limits::SURVEY_ROUNDS_MAX {
             let mut questions = (self.core.survey)(seen);
             questions.retain(|question| seen.answers.get(question).is_none());
@@ -217,12 +217,16 @@ impl Shell {
             }
             let mut asked: BTreeSet<Question> = seen.answers.0.keys().cloned().collect();
             asked.extend(questions.iter().cloned());
+            asked.retain(Question::cached);
             // Asked for before it is answered: a change in between must not be missed.
             if self.caches.ask(key, asked) {
                 self.route_wanted.notify_one();
             }
             for question in questions {
-                let answer = self.caches.answer(&question);
+                let answer = match &question {
+                    Question::Pods(of) => self.actor.pods(of).await,
+                    _ => self.caches.answer(&question),
+                };
                 seen.answers.0.insert(question, answer);
             }
         }

@@ -352,6 +352,7 @@ impl Stores {
                     Answer::Template(t.clone())
                 })
             }
+            Question::Pods(_) => Answer::Unknown("pods are not cached".into()),
         }
     }
 
@@ -432,6 +433,7 @@ pub fn kind_of(question: &Question) -> Kind {
         Question::ClusterAnalysisTemplate(_) => Kind::ClusterAnalysisTemplate,
         Question::HttpRoute(_) => Kind::HttpRoute,
         Question::ReplicaSet(_) => Kind::ReplicaSet,
+        Question::Pods(_) => Kind::Pod,
     }
 }
 

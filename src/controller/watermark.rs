@@ -35,7 +35,9 @@ pub enum Gate {
 
 impl Watermark {
     /// Remembers what the pass over `subject` wrote.
-    pub fn wrote(&self, subject: &Kick, written: Vec<Written>) {
+    pub fn wrote(&self, subject: &Kick, mut written: Vec<Written>) {
+        // No cache holds the pods of versions: who asks about them has them listed.
+        written.retain(|write| write.kind != Kind::Pod);
         if written.is_empty() {
             return;
         }

@@ -9,6 +9,7 @@ pub mod announcement;
 pub mod experiment;
 pub mod lease;
 pub mod note;
+pub mod pod;
 pub mod question;
 pub mod replica_set;
 pub mod rollout;
@@ -20,6 +21,7 @@ use chrono::{DateTime, Utc};
 pub use action::{Action, Guard, Verb};
 pub use announcement::{Announcement, Moment};
 pub use note::Note;
+pub use pod::Pod;
 pub use question::{Answer, Answers, Question, Service};
 pub use replica_set::ReplicaSet;
 

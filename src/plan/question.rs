@@ -2,6 +2,7 @@
 
 use crate::api::analysis::AnalysisTemplate;
 use crate::base::object::{Key, Meta};
+use crate::plan::pod::Pod;
 use crate::plan::replica_set::ReplicaSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,6 +17,8 @@ pub enum Question {
     HttpRoute(Key),
     /// Any ReplicaSet of that name, whoever owns it.
     ReplicaSet(Key),
+    /// The pods of a namespace with this pod-template hash, the key's name. They are not watched: each pass that asks has them listed.
+    Pods(Key),
 }
 
 /// What the shell knows about a question.
@@ -30,6 +33,8 @@ pub enum Answer {
     /// The object as it is, untyped.
     Route(Value),
     ReplicaSet(ReplicaSet),
+    /// Sorted by name.
+    Pods(Vec<Pod>),
 }
 
 /// The part of a Service that decisions read.
@@ -65,6 +70,14 @@ impl Answers {
         }
     }
 
+    /// The pods with this hash; `None` when they were not asked for or cannot be listed.
+    pub fn pods(&self, key: &Key) -> Option<&[Pod]> {
+        match self.0.get(&Question::Pods(key.clone())) {
+            Some(Answer::Pods(pods)) => Some(pods),
+            _ => None,
+        }
+    }
+
     pub fn route(&self, key: &Key) -> Option<&Value> {
         match self.0.get(&Question::HttpRoute(key.clone())) {
             Some(Answer::Route(route)) => Some(route),
@@ -74,6 +87,11 @@ impl Answers {
 }
 
 impl Question {
+    /// Whether caches answer it. What they do not hold is asked of the API server, each time.
+    pub fn cached(&self) -> bool {
+        !matches!(self, Question::Pods(_))
+    }
+
     pub fn template(namespace: &str, name: &str, cluster_scope: bool) -> Self {
         if cluster_scope {
             return Question::ClusterAnalysisTemplate(name.to_owned());

@@ -27,6 +27,7 @@ mod faults;
 mod gateway;
 mod harness;
 mod objects;
+mod options;
 mod person;
 mod playground;
 mod promql;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
 /// Lives that need what this version does not carry out yet.
-const NOT_YET: [&str; 1] = ["canary-metadata"];
+const NOT_YET: [&str; 0] = [];
 
 /// Places of conditions in their list that differ on purpose. Readers find them by type; a condition moves to the end whenever its
 /// status changes, and these change more often with the peer than is worth a write:
@@ -348,6 +348,7 @@ fn seen(world: &World, life: &Value) -> Value {
             json!({"name": set["metadata"]["name"], "hash": set["metadata"]["labels"][label::POD_HASH],
                 "replicas": set["spec"]["replicas"], "available": set["status"]["availableReplicas"].as_i64().unwrap_or(0),
                 "annotations": set["metadata"]["annotations"], "templateLabels": template["metadata"]["labels"],
+                "templateAnnotations": template["metadata"].get("annotations").filter(|annotations| **annotations != json!({})),
                 "image": template["spec"]["containers"][0]["image"]})
         })
         .collect();

@@ -11,7 +11,7 @@ use serin::base::limits;
 use serin::base::names::{annotation, label};
 use serin::base::object::{Key, Kind};
 use serin::plan::question::Service;
-use serin::plan::{Action, Announcement, Answer, Guard, Observed, Plan, Question, ReplicaSet, Verb};
+use serin::plan::{Action, Announcement, Answer, Guard, Observed, Plan, Pod, Question, ReplicaSet, Verb};
 use std::collections::BTreeMap;
 
 pub const NAMESPACE: &str = "ns";
@@ -180,7 +180,7 @@ impl World {
             let generation = before["metadata"]["generation"].as_i64().unwrap();
             object["metadata"]["generation"] = json!(generation + 1);
         }
-        if kind == Kind::ReplicaSet && object["spec"]["replicas"] != before["spec"]["replicas"] {
+        if kind == Kind::ReplicaSet && object["spec"] != before["spec"] {
             self.pending
                 .insert(name.to_owned(), self.now + TimeDelta::milliseconds(POD_DELAY_MS));
         }
@@ -256,8 +256,18 @@ impl World {
             Question::HttpRoute(key) => read(Kind::HttpRoute, key).map(Answer::Route),
             Question::ReplicaSet(key) => read(Kind::ReplicaSet, key)
                 .map(|object| Answer::ReplicaSet(ReplicaSet::from_json(object).unwrap())),
+            Question::Pods(key) => Some(Answer::Pods(self.pods(&key.name))),
         }
         .unwrap_or(Answer::Missing)
+    }
+
+    /// The pods that a test put there, by their pod-template hash.
+    pub fn pods(&self, hash: &str) -> Vec<Pod> {
+        let pods = self.objects.iter().filter(|((kind, _), object)| {
+            *kind == Kind::Pod && object["metadata"]["labels"][label::POD_HASH] == hash
+        });
+        pods.map(|(_, object)| Pod::from_json(object.clone()).unwrap())
+            .collect()
     }
 
     /// One pass of the controller. Returns whether it wrote anything.

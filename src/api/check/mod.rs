@@ -11,6 +11,7 @@ pub mod metrics;
 mod pod;
 mod problem;
 pub mod references;
+mod role_metadata;
 mod selector;
 mod steps;
 mod strategy;
@@ -33,6 +34,7 @@ const PROGRESS_DEADLINE_DEFAULT: i32 = 600;
 pub fn rollout(rollout: &Rollout) -> Vec<Problem> {
     let mut found = structural(rollout);
     found.extend(unsupported(rollout));
+    found.extend(role_metadata::problems(rollout));
     found.extend(gateway::problems(rollout));
     found
 }

@@ -88,21 +88,10 @@ fn what_is_not_carried_out_is_named_and_never_skipped() {
     let routed = |routing: Value| {
         canary(json!({"canaryService": "c", "stableService": "s", "trafficRouting": routing}))
     };
-    check_fields(
-        json!({"strategy": {"canary": null, "blueGreen": {"activeService": "a", "previewMetadata": {}, "activeMetadata": {}}}}),
-        &[
-            "spec.strategy.blueGreen.previewMetadata",
-            "spec.strategy.blueGreen.activeMetadata",
-        ],
-    );
     check_fields(json!({"restartAt": "2026-11-21T00:00:00Z"}), &["spec.restartAt"]);
     check_fields(
         json!({"template": null, "workloadRef": {"kind": "Deployment", "name": "d"}}),
         &["spec.workloadRef"],
-    );
-    check_fields(
-        canary(json!({"canaryMetadata": {}})),
-        &["spec.strategy.canary.canaryMetadata"],
     );
     check_fields(
         canary(
@@ -134,6 +123,28 @@ fn what_is_not_carried_out_is_named_and_never_skipped() {
     let want = "spec.strategy.canary.trafficRouting.nginx: this version of Serin does not carry out nginx as a router yet: \
                 route through the Gateway API (trafficRouting.gatewayAPI), or remove the router";
     assert_eq!(problem.to_string(), want);
+}
+
+#[test]
+fn what_a_role_puts_on_pods_is_checked_before_anything_moves() {
+    let canary = |metadata: Value| json!({"strategy": {"canary": {"canaryMetadata": metadata}}});
+    let at = "spec.strategy.canary.canaryMetadata";
+    check_fields(
+        canary(json!({"labels": {"role": "canary"}, "annotations": {"a": "b c"}})),
+        &[],
+    );
+    check_fields(
+        canary(json!({"labels": {"role": "can ary"}})),
+        &[&format!("{at}.labels")],
+    );
+    check_fields(
+        canary(json!({"annotations": {"a b": ""}})),
+        &[&format!("{at}.annotations")],
+    );
+    check_fields(
+        canary(json!({"labels": {"rollouts-pod-template-hash": "x"}})),
+        &[&format!("{at}.labels")],
+    );
 }
 
 #[test]

@@ -32,26 +32,6 @@ const ROWS: &[Row] = &[
         instead: "write the affinity into spec.template",
     },
     Row {
-        uses: |rollout| {
-            blue_green(rollout, "previewMetadata", |strategy| {
-                strategy.preview_metadata.is_some()
-            })
-        },
-        feature: "metadata that comes and goes with a role",
-        instead: "write the labels and annotations into spec.template, and tell versions apart by their \
-                  rollouts-pod-template-hash label",
-    },
-    Row {
-        uses: |rollout| {
-            blue_green(rollout, "activeMetadata", |strategy| {
-                strategy.active_metadata.is_some()
-            })
-        },
-        feature: "metadata that comes and goes with a role",
-        instead: "write the labels and annotations into spec.template, and tell versions apart by their \
-                  rollouts-pod-template-hash label",
-    },
-    Row {
         uses: |rollout| one(rollout.spec.workload_ref.is_some(), "spec.workloadRef"),
         feature: "references to workloads",
         instead: "copy the pod template into spec.template",
@@ -65,26 +45,6 @@ const ROWS: &[Row] = &[
         uses: |rollout| canary(rollout, "antiAffinity", |canary| canary.anti_affinity.is_some()),
         feature: "injected anti-affinity",
         instead: "write the affinity into spec.template",
-    },
-    Row {
-        uses: |rollout| {
-            canary(rollout, "canaryMetadata", |canary| {
-                canary.canary_metadata.is_some()
-            })
-        },
-        feature: "metadata that comes and goes with a role",
-        instead: "write the labels and annotations into spec.template, and tell versions apart by their \
-                  rollouts-pod-template-hash label",
-    },
-    Row {
-        uses: |rollout| {
-            canary(rollout, "stableMetadata", |canary| {
-                canary.stable_metadata.is_some()
-            })
-        },
-        feature: "metadata that comes and goes with a role",
-        instead: "write the labels and annotations into spec.template, and tell versions apart by their \
-                  rollouts-pod-template-hash label",
     },
     Row {
         uses: |rollout| {

@@ -255,6 +255,11 @@ impl<'a> Draft<'a> {
 
     /// Adds a write that moves traffic: nothing decided later may join a write decided earlier.
     pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
+        self.patch_first(kind, key, guard, patch)
+    }
+
+    /// Adds a patch that must be there before whatever is decided later.
+    pub fn patch_first(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
         let at = self.add(Verb::Patch, kind, key, guard, patch);
         self.barrier = self.writes.len();
         at

@@ -13,6 +13,7 @@ mod cutover;
 mod draft;
 mod duration;
 mod intent;
+mod metadata;
 mod opening;
 mod pause;
 mod replicas;
@@ -47,6 +48,7 @@ pub fn survey(seen: &Observed) -> Vec<Question> {
         questions.extend(traffic::questions(&draft));
         questions.extend(analysis::questions(&draft));
         questions.extend(revision::questions(&draft));
+        questions.extend(metadata::questions(&draft));
     }
     questions.retain(|question| seen.answers.get(question).is_none());
     questions
@@ -81,6 +83,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
         chain(&mut draft);
         if !draft.hop {
             services::lead_stable_back(&mut draft);
+            metadata::reconcile(&mut draft);
         }
         analysis::tidy(&mut draft);
         services::release(&mut draft);

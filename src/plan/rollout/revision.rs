@@ -6,7 +6,7 @@ use crate::base::gotime::Time;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{conditions, cutover, selector, sizing, traffic, valid};
+use crate::plan::rollout::{conditions, cutover, metadata, selector, sizing, traffic, valid};
 use crate::plan::{Answer, Note, Question, ReplicaSet};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ pub fn identify(draft: &mut Draft) {
         return;
     }
     let template = draft.rollout.spec.template.clone().unwrap_or_default();
-    let same = |set: &&ReplicaSet| hash::templates_equal(&set.template_json(), &template);
+    let same = |set: &&ReplicaSet| hash::templates_equal(&metadata::undressed(set, &template), &template);
     let equal = draft
         .sets
         .iter()
@@ -279,6 +279,8 @@ fn build(draft: &Draft, revision: i64) -> (ReplicaSet, Value) {
     let mut selector = serde_json::to_value(&rollout.spec.selector).unwrap_or_default();
     selector["matchLabels"][label::POD_HASH] = json!(draft.new_hash);
     let mut annotations = copied_annotations(&rollout.metadata);
+    let worn = metadata::dress_new(draft, &mut template);
+    annotations.extend(worn.map(|worn| (annotation::EPHEMERAL_METADATA.to_owned(), worn)));
     annotations.insert(annotation::REVISION.into(), revision.to_string());
     annotations.insert(annotation::DESIRED_REPLICAS.into(), draft.replicas().to_string());
     let set = ReplicaSet {

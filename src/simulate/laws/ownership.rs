@@ -1,5 +1,6 @@
 //! S8: ownership. The controller changes only what belongs to a Rollout, and of that only its own fields: sizes and annotations of
-//! ReplicaSets, the version in a Service's selector, the weights of its own backends in a route, the stop of an analysis.
+//! ReplicaSets, what roles put on pods, the version in a Service's selector, the weights of its own backends in a route, the stop of an
+//! analysis.
 
 use super::read::{Id, controller, list, text};
 use super::rollout::{Rollout, hash_of};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 pub struct OnlyItsOwn {
     /// uids of all Rollouts that ever were: what belonged to one that is gone may still be tidied.
     uids: BTreeSet<String>,
+    /// Labels and annotations that any Rollout ever gave its pods by their role.
+    worn: BTreeSet<String>,
 }
 
 impl Law for OnlyItsOwn {
@@ -35,6 +38,8 @@ impl Law for OnlyItsOwn {
                 .filter(|rollout| !self.uids.contains(&rollout.uid));
             let new: Vec<String> = new.map(|rollout| rollout.uid.clone()).collect();
             self.uids.extend(new);
+            let rollouts = sight.picture.rollouts.values();
+            self.worn.extend(rollouts.flat_map(|rollout| worn(&rollout.raw)));
         }
         let request = write::done(sight).filter(|request| !write::is_housekeeping(request))?;
         let own = |change: &&Change| {
@@ -60,6 +65,7 @@ impl OnlyItsOwn {
             "services" => service(sight, &id, before, after),
             "httproutes.gateway.networking.k8s.io" => route(sight, &id, before, after),
             "rollouts.argoproj.io" => rollout(before, after),
+            "pods" => self.pod(before, after),
             other => Some(format!("{other} are none of its business")),
         }
     }
@@ -99,6 +105,27 @@ impl OnlyItsOwn {
         Some(format!("it changed {lost}, which is fixed"))
     }
 
+    /// Of a version's pod only what its role gives it.
+    fn pod(&self, before: &Value, after: &Value) -> Option<String> {
+        if controller(before).0 != "ReplicaSet" || hash_of(before).is_empty() {
+            return Some("it is the pod of no version".to_owned());
+        }
+        let masked = |object: &Value| {
+            let mut object = object.clone();
+            for member in ["labels", "annotations"] {
+                if let Some(members) = object["metadata"][member].as_object_mut() {
+                    members.retain(|key, _| !self.worn.contains(key));
+                }
+                if object["metadata"][member] == json!({}) {
+                    object["metadata"][member] = Value::Null;
+                }
+            }
+            bare(&mut object);
+            object
+        };
+        differs(&masked(before), &masked(after))
+    }
+
     fn run(&self, before: &Value, after: &Value) -> Option<String> {
         let object = if before.is_null() { after } else { before };
         if self.of_a_rollout(object) {
@@ -108,6 +135,27 @@ impl OnlyItsOwn {
         let only_status = !before.is_null() && !after.is_null() && before["spec"] == after["spec"];
         (!expires && !only_status).then(|| Self::owner_told(object))
     }
+}
+
+/// The keys that the roles of a Rollout give.
+fn worn(rollout: &Value) -> Vec<String> {
+    let mut keys = Vec::new();
+    for role in [
+        "canary/canaryMetadata",
+        "canary/stableMetadata",
+        "blueGreen/previewMetadata",
+        "blueGreen/activeMetadata",
+    ] {
+        let metadata = rollout.pointer(&format!("/spec/strategy/{role}"));
+        let members = ["labels", "annotations"].map(|member| metadata?.get(member)?.as_object());
+        keys.extend(
+            members
+                .into_iter()
+                .flatten()
+                .flat_map(|members| members.keys().cloned()),
+        );
+    }
+    keys
 }
 
 fn service(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<String> {
