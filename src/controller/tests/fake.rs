@@ -195,7 +195,6 @@ pub fn shell(api: &FakeApi, core: Core, told: &Told) -> (Arc<Shell>, Publisher) 
         metrics,
         announce: Arc::new(told.clone()),
         instance_id: String::new(),
-        route_wanted: Arc::new(Notify::new()),
         memory: Memory::default(),
     };
     (Arc::new(shell), publisher)
