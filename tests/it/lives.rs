@@ -46,6 +46,11 @@ fn recorded_blue_green_lives_have_equal_moments() {
     check_lives("bluegreen-");
 }
 
+#[test]
+fn recorded_nginx_lives_have_equal_moments() {
+    check_lives("nginx-");
+}
+
 fn check_lives(prefix: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/argo/rollouts");
     let mut names: Vec<_> = std::fs::read_dir(&folder)
@@ -370,6 +375,20 @@ fn seen(world: &World, life: &Value) -> Value {
             json!({"name": object["metadata"]["name"], "annotations": annotations, "selector": object["spec"]["selector"]})
         });
         moment["services"] = shown.collect();
+    }
+    // Named as they were recorded.
+    for (kind, name) in [
+        (Kind::Ingress, "ingresss"),
+        (Kind::VirtualService, "virtualservices"),
+        (Kind::DestinationRule, "destinationrules"),
+    ] {
+        let objects = world.hand.list(&id(kind), None);
+        let shown = objects.iter().map(|object| {
+            json!({"name": object["metadata"]["name"], "annotations": object["metadata"]["annotations"], "spec": object["spec"]})
+        });
+        if !objects.is_empty() {
+            moment[name] = shown.collect();
+        }
     }
     mask(moment, life["hashes"].as_object().unwrap())
 }

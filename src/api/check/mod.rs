@@ -12,6 +12,7 @@ mod pod;
 mod problem;
 pub mod references;
 mod role_metadata;
+mod routers;
 mod selector;
 mod steps;
 mod strategy;
@@ -36,6 +37,7 @@ pub fn rollout(rollout: &Rollout) -> Vec<Problem> {
     found.extend(unsupported(rollout));
     found.extend(role_metadata::problems(rollout));
     found.extend(gateway::problems(rollout));
+    found.extend(routers::problems(rollout));
     found
 }
 

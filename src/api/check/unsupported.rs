@@ -86,11 +86,6 @@ const ROWS: &[Row] = &[
         instead: GATEWAY,
     },
     Row {
-        uses: |rollout| router(rollout, "nginx", |routing| routing.nginx.is_some()),
-        feature: "nginx as a router",
-        instead: GATEWAY,
-    },
-    Row {
         uses: |rollout| router(rollout, "alb", |routing| routing.alb.is_some()),
         feature: "AWS load balancers as a router",
         instead: GATEWAY,

@@ -12,6 +12,7 @@ use crate::base::limits;
 use crate::base::object::{Key, Kind};
 use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
+use crate::route::Backends;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -127,6 +128,14 @@ impl<'a> Draft<'a> {
     /// `spec.replicas`; unset means 1.
     pub fn replicas(&self) -> i32 {
         self.rollout.spec.replicas.unwrap_or(1)
+    }
+
+    /// The Services of the two versions.
+    pub fn backends(&self) -> Backends<'a> {
+        Backends {
+            canary: &self.canary.canary_service,
+            stable: &self.canary.stable_service,
+        }
     }
 
     pub fn routed(&self) -> bool {
@@ -253,14 +262,18 @@ impl<'a> Draft<'a> {
         self.add(Verb::Delete, kind, key, guard, Value::Null);
     }
 
-    /// Adds a write that moves traffic: nothing decided later may join a write decided earlier.
-    pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
-        self.patch_first(kind, key, guard, patch)
-    }
-
     /// Adds a patch that must be there before whatever is decided later.
     pub fn patch_first(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
-        let at = self.add(Verb::Patch, kind, key, guard, patch);
+        self.move_traffic(kind, key, guard, patch)
+    }
+
+    /// Adds a write that moves traffic: nothing decided later may join a write decided earlier. Creates what must not exist.
+    pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, body: Value) -> usize {
+        let verb = match guard {
+            Guard::Absent => Verb::Create,
+            Guard::Seen { .. } => Verb::Patch,
+        };
+        let at = self.add(verb, kind, key, guard, body);
         self.barrier = self.writes.len();
         at
     }
