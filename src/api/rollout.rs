@@ -93,6 +93,20 @@ pub struct WorkloadRef {
     pub scale_down: Option<String>,
 }
 
+/// The (group, kind) pairs that have a pod template to refer to; the core group is empty.
+pub const WORKLOADS: [(&str, &str); 3] = [
+    ("apps", "Deployment"),
+    ("apps", "ReplicaSet"),
+    ("", "PodTemplate"),
+];
+
+impl WorkloadRef {
+    pub fn group_kind(&self) -> (&str, &str) {
+        let group = self.api_version.split_once('/').map_or("", |(group, _)| group);
+        (group, &self.kind)
+    }
+}
+
 /// How far back a return to an earlier version may skip the steps.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]

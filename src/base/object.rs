@@ -22,14 +22,18 @@ pub enum Kind {
     DestinationRule,
     Job,
     Pod,
+    Deployment,
+    PodTemplate,
+    /// One that is no version of a Rollout.
+    PlainReplicaSet,
 }
 
 impl Kind {
     pub fn api_version(self) -> &'static str {
         match self {
-            Kind::ReplicaSet => "apps/v1",
+            Kind::ReplicaSet | Kind::Deployment | Kind::PlainReplicaSet => "apps/v1",
             Kind::Job => "batch/v1",
-            Kind::Service | Kind::Pod => "v1",
+            Kind::Service | Kind::Pod | Kind::PodTemplate => "v1",
             Kind::HttpRoute => "gateway.networking.k8s.io/v1",
             Kind::Ingress => "networking.k8s.io/v1",
             // Of the versions of Istio that serve these kinds all serve this one.
@@ -45,7 +49,7 @@ impl Kind {
             Kind::ClusterAnalysisTemplate => "ClusterAnalysisTemplate",
             Kind::AnalysisRun => "AnalysisRun",
             Kind::Experiment => "Experiment",
-            Kind::ReplicaSet => "ReplicaSet",
+            Kind::ReplicaSet | Kind::PlainReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::HttpRoute => "HTTPRoute",
             Kind::Ingress => "Ingress",
@@ -53,6 +57,8 @@ impl Kind {
             Kind::DestinationRule => "DestinationRule",
             Kind::Job => "Job",
             Kind::Pod => "Pod",
+            Kind::Deployment => "Deployment",
+            Kind::PodTemplate => "PodTemplate",
         }
     }
 
@@ -63,7 +69,7 @@ impl Kind {
             Kind::ClusterAnalysisTemplate => "clusteranalysistemplates",
             Kind::AnalysisRun => "analysisruns",
             Kind::Experiment => "experiments",
-            Kind::ReplicaSet => "replicasets",
+            Kind::ReplicaSet | Kind::PlainReplicaSet => "replicasets",
             Kind::Service => "services",
             Kind::HttpRoute => "httproutes",
             Kind::Ingress => "ingresses",
@@ -71,6 +77,8 @@ impl Kind {
             Kind::DestinationRule => "destinationrules",
             Kind::Job => "jobs",
             Kind::Pod => "pods",
+            Kind::Deployment => "deployments",
+            Kind::PodTemplate => "podtemplates",
         }
     }
 

@@ -125,6 +125,16 @@ pub fn builtin() -> Vec<Row> {
         Row(
             "",
             "v1",
+            "PodTemplate",
+            "podtemplates",
+            &[],
+            GENERATION,
+            &[],
+            typed::pod_template(),
+        ),
+        Row(
+            "",
+            "v1",
             "Secret",
             "secrets",
             &[],

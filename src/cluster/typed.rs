@@ -26,6 +26,7 @@ typed! {
     namespace = core::v1::Namespace;
     node = core::v1::Node;
     pod = core::v1::Pod;
+    pod_template = core::v1::PodTemplate;
     secret = core::v1::Secret;
     service = core::v1::Service;
     service_account = core::v1::ServiceAccount;

@@ -257,7 +257,7 @@ impl Actor {
         };
         let request = match (action.verb, &guard) {
             (Verb::Create, None) => create(action),
-            (Verb::Patch | Verb::PatchStatus, Some(guard)) => patch(action, guard),
+            (Verb::Patch | Verb::PatchStatus | Verb::PatchScale, Some(guard)) => patch(action, guard),
             (Verb::Delete, Some(guard)) => delete(action, guard),
             _ => {
                 return Err(Error::Bug(format!(
@@ -318,6 +318,9 @@ fn patch(action: &Action, guard: &Stamp) -> Built {
     match action.verb {
         Verb::PatchStatus => {
             request.patch_subresource("status", &action.key.name, &params, &Patch::Merge(body))
+        }
+        Verb::PatchScale => {
+            request.patch_subresource("scale", &action.key.name, &params, &Patch::Merge(body))
         }
         _ => request.patch(&action.key.name, &params, &Patch::Merge(body)),
     }

@@ -6,10 +6,10 @@ use crate::api::rollout::Rollout;
 use crate::base::json::text;
 use crate::base::names::annotation;
 use crate::base::object::{Key, OwnerRef};
-use crate::plan::ReplicaSet;
 use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::{Experiment, ExperimentStatus};
 use crate::plan::question::Service;
+use crate::plan::{ReplicaSet, Workload};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::Resource;
 use kube::core::{ApiResource, DynamicResourceScope};
@@ -177,6 +177,12 @@ impl Decode for AnalysisTemplate {
 impl Decode for ReplicaSet {
     fn decode(json: Value) -> Result<Self, String> {
         ReplicaSet::from_json(json)
+    }
+}
+
+impl Decode for Workload {
+    fn decode(json: Value) -> Result<Self, String> {
+        Workload::from_json(json)
     }
 }
 

@@ -6,7 +6,7 @@ use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
 use crate::base::object::{Key, Kind};
 use crate::controller::cached::Seen;
-use crate::controller::kinds::{ROUTES, on_demand};
+use crate::controller::kinds::{ROUTES, WORKLOADS, on_demand};
 use crate::controller::stores::{Stored, Stores, kind_of, older};
 use crate::plan::analysis::Job;
 use crate::plan::experiment::Experiment;
@@ -88,7 +88,11 @@ impl Caches {
             stores: RwLock::new(stores),
             missing,
             doubts: kinds.iter().map(|kind| (*kind, Notify::new())).collect(),
-            wanted: ROUTES.into_iter().map(|kind| (kind, Notify::new())).collect(),
+            wanted: ROUTES
+                .into_iter()
+                .chain(WORKLOADS)
+                .map(|kind| (kind, Notify::new()))
+                .collect(),
         }
     }
 
@@ -202,7 +206,7 @@ impl Caches {
     /// Remembers what `rollout` asked about, so that changes there concern it, and calls for the kinds that are read on demand.
     pub fn ask(&self, rollout: &Key, questions: BTreeSet<Question>) {
         let of_routes = questions.iter().filter_map(|question| match question {
-            Question::Route(kind, _) => self.wanted.get(kind),
+            Question::Route(kind, _) | Question::Workload(kind, _) => self.wanted.get(kind),
             _ => None,
         });
         of_routes.for_each(Notify::notify_one);

@@ -7,7 +7,7 @@ use crate::plan::Verb;
 use kube::core::ApiResource;
 
 /// The kinds that are watched; all but those of routers and [`Kind::Experiment`] must be installed.
-pub const WATCHED: [Kind; 13] = [
+pub const WATCHED: [Kind; 16] = [
     Kind::Rollout,
     Kind::ReplicaSet,
     Kind::AnalysisRun,
@@ -22,6 +22,9 @@ pub const WATCHED: [Kind; 13] = [
     Kind::Job,
     // Those of metrics that are Jobs, by their label, and no others. Those of versions are listed when something is to change on them.
     Kind::Pod,
+    Kind::Deployment,
+    Kind::PodTemplate,
+    Kind::PlainReplicaSet,
 ];
 
 /// The kinds of traffic routers' objects: they need not be installed.
@@ -32,9 +35,12 @@ pub const ROUTES: [Kind; 4] = [
     Kind::DestinationRule,
 ];
 
+/// The kinds that a Rollout may take its pod template from.
+pub const WORKLOADS: [Kind; 3] = [Kind::Deployment, Kind::PodTemplate, Kind::PlainReplicaSet];
+
 /// Whether a kind is read only once a Rollout asks about an object of it. Of these there may be many that are nobody's routers.
 pub fn on_demand(kind: Kind) -> bool {
-    ROUTES.contains(&kind) && kind != Kind::HttpRoute
+    WORKLOADS.contains(&kind) || ROUTES.contains(&kind) && kind != Kind::HttpRoute
 }
 
 /// The kind of a resource as RBAC names it, with or without a subresource: `rollouts/status`.
@@ -44,7 +50,7 @@ pub fn kind_of(resource: &str) -> Option<Kind> {
 }
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
-pub const WRITES: [(Kind, Verb); 18] = [
+pub const WRITES: [(Kind, Verb); 19] = [
     (Kind::Rollout, Verb::Patch),
     (Kind::Rollout, Verb::PatchStatus),
     (Kind::ReplicaSet, Verb::Create),
@@ -66,6 +72,8 @@ pub const WRITES: [(Kind, Verb); 18] = [
     (Kind::Job, Verb::Delete),
     // What a version wears in its role.
     (Kind::Pod, Verb::Patch),
+    // The Deployment that a Rollout takes over from.
+    (Kind::Deployment, Verb::PatchScale),
 ];
 
 /// (API group, resource, verb) beyond [`WATCHED`] and [`WRITES`], in the namespaces of the Rollouts.
@@ -130,7 +138,7 @@ pub fn collection_path(kind: Kind, namespace: &str) -> String {
 pub fn verb_name(verb: Verb) -> &'static str {
     match verb {
         Verb::Create => "create",
-        Verb::Patch | Verb::PatchStatus => "patch",
+        Verb::Patch | Verb::PatchStatus | Verb::PatchScale => "patch",
         Verb::Delete => "delete",
     }
 }
@@ -139,6 +147,7 @@ pub fn verb_name(verb: Verb) -> &'static str {
 pub fn resource_name(kind: Kind, verb: Verb) -> String {
     match verb {
         Verb::PatchStatus => format!("{}/status", kind.plural()),
+        Verb::PatchScale => format!("{}/scale", kind.plural()),
         _ => kind.plural().to_owned(),
     }
 }

@@ -12,7 +12,7 @@ use crate::controller::selector::selects;
 use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
-use crate::plan::{Answer, Question, ReplicaSet};
+use crate::plan::{Answer, Question, ReplicaSet, Workload};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -52,6 +52,9 @@ pub struct Stores {
     destination_rules: Store<Value>,
     jobs: Store<Job>,
     job_pods: Store<JobPod>,
+    deployments: Store<Workload>,
+    pod_templates: Store<Workload>,
+    plain_replica_sets: Store<Workload>,
     /// ReplicaSets, AnalysisRuns, Jobs and their pods by the uid of the owner that controls them.
     children: BTreeMap<String, BTreeSet<(Kind, Key)>>,
     /// Services by the Rollout that manages their selector, whether that exists or not.
@@ -215,6 +218,9 @@ impl Stores {
             Kind::ReplicaSet if self.orphans.contains(key) => kicks.extend(self.adopters(key)),
             Kind::Experiment => kicks.push(Kick::Experiment(key.clone())),
             Kind::ReplicaSet | Kind::Job | Kind::Pod => {}
+            Kind::Deployment | Kind::PodTemplate | Kind::PlainReplicaSet => {
+                kicks.extend(self.askers_of(&Question::Workload(kind, key.clone())));
+            }
             Kind::Service => kicks.extend(self.askers_of(&Question::Service(key.clone()))),
             Kind::HttpRoute | Kind::Ingress | Kind::VirtualService | Kind::DestinationRule => {
                 kicks.extend(self.askers_of(&Question::Route(kind, key.clone())));
@@ -350,7 +356,9 @@ impl Stores {
         }
         match question {
             Question::Service(key) => found(&self.services, key, |service| Answer::Service(service.clone())),
-            Question::Route(kind, key) => found(Value::store(self, *kind), key, |route| Answer::Route(route.clone())),
+            Question::Route(kind, key) => found(Value::store(self, *kind), key, |route| {
+                Answer::Route(route.clone())
+            }),
             Question::ReplicaSet(key) => {
                 found(&self.replica_sets, key, |set| Answer::ReplicaSet(set.clone()))
             }
@@ -360,6 +368,9 @@ impl Stores {
                     Answer::Template(t.clone())
                 })
             }
+            Question::Workload(kind, key) => found(Workload::store(self, *kind), key, |workload| {
+                Answer::Workload(workload.clone())
+            }),
             Question::Pods(_) => Answer::Unknown("pods are not cached".into()),
         }
     }
@@ -385,6 +396,7 @@ impl Stores {
             Kind::DestinationRule => of(&self.destination_rules),
             Kind::Job => of(&self.jobs),
             Kind::Pod => of(&self.job_pods),
+            Kind::Deployment | Kind::PodTemplate | Kind::PlainReplicaSet => of(Workload::store(self, kind)),
             Kind::Experiment => of(&self.experiments),
         }
     }
@@ -407,6 +419,9 @@ impl Stores {
             Kind::DestinationRule => of(&self.destination_rules, key),
             Kind::Job => of(&self.jobs, key),
             Kind::Pod => of(&self.job_pods, key),
+            Kind::Deployment | Kind::PodTemplate | Kind::PlainReplicaSet => {
+                of(Workload::store(self, kind), key)
+            }
             Kind::Experiment => of(&self.experiments, key),
         }
     }
@@ -448,6 +463,7 @@ pub fn kind_of(question: &Question) -> Kind {
         Question::Route(kind, _) => *kind,
         Question::ReplicaSet(_) => Kind::ReplicaSet,
         Question::Pods(_) => Kind::Pod,
+        Question::Workload(kind, _) => *kind,
     }
 }
 
@@ -500,6 +516,24 @@ impl Stored for AnalysisTemplate {
         match kind {
             Kind::ClusterAnalysisTemplate => &mut stores.cluster_templates,
             _ => &mut stores.templates,
+        }
+    }
+}
+
+impl Stored for Workload {
+    fn store(stores: &Stores, kind: Kind) -> &Store<Self> {
+        match kind {
+            Kind::Deployment => &stores.deployments,
+            Kind::PodTemplate => &stores.pod_templates,
+            _ => &stores.plain_replica_sets,
+        }
+    }
+
+    fn store_mut(stores: &mut Stores, kind: Kind) -> &mut Store<Self> {
+        match kind {
+            Kind::Deployment => &mut stores.deployments,
+            Kind::PodTemplate => &mut stores.pod_templates,
+            _ => &mut stores.plain_replica_sets,
         }
     }
 }

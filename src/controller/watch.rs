@@ -12,10 +12,10 @@ use crate::controller::caches::{Caches, Kick, Sync};
 use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::stores::Stored;
-use crate::plan::ReplicaSet;
 use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
+use crate::plan::{ReplicaSet, Workload};
 use futures::{StreamExt, pin_mut};
 use kube::api::ListParams;
 use kube::runtime::watcher::{self, Event};
@@ -78,6 +78,7 @@ impl Watches {
             self.follow::<Job>(Kind::Job),
             self.follow::<JobPod>(Kind::Pod),
             futures::future::join_all(kinds::ROUTES.map(|kind| self.follow_routes(kind))),
+            futures::future::join_all(kinds::WORKLOADS.map(|kind| self.follow_workloads(kind))),
         );
     }
 
@@ -88,6 +89,12 @@ impl Watches {
                 sleep(Duration::from_millis(limits::WATCH_RETRY_MILLIS_MAX)).await;
             }
         }
+    }
+
+    /// Watches a kind of workloads from when a Rollout refers to one.
+    async fn follow_workloads(&self, kind: Kind) {
+        self.caches.wanted(kind).await;
+        self.follow::<Workload>(kind).await;
     }
 
     /// Watches a kind of routers' objects where it is installed. Where it is not, looks again as long as somebody asks about one.
@@ -305,7 +312,8 @@ impl Watches {
         match kind {
             Kind::ReplicaSet => config.labels(label::POD_HASH),
             Kind::Job | Kind::Pod => config.labels(label::RUN_UID),
-            Kind::Service => config,
+            Kind::PlainReplicaSet => config.labels(&format!("!{}", label::POD_HASH)),
+            Kind::Service | Kind::Deployment | Kind::PodTemplate => config,
             kind if kinds::ROUTES.contains(&kind) => config,
             _ => config.labels(&instance_selector(&self.instance_id)),
         }

@@ -10,7 +10,7 @@ pub struct Action {
     pub kind: Kind,
     pub key: Key,
     pub guard: Guard,
-    /// `Create`: the whole object. `Patch` and `PatchStatus`: a JSON merge patch without the guard's fields. `Delete`: null.
+    /// `Create`: the whole object. `Patch`, `PatchStatus` and `PatchScale`: a JSON merge patch without the guard's fields. `Delete`: null.
     pub body: Value,
 }
 
@@ -21,6 +21,8 @@ pub enum Verb {
     Patch,
     /// JSON merge patch of the `status` subresource.
     PatchStatus,
+    /// JSON merge patch of the `scale` subresource.
+    PatchScale,
     /// Delete in the background, with the guard as preconditions.
     Delete,
 }

@@ -13,6 +13,7 @@ pub mod pod;
 pub mod question;
 pub mod replica_set;
 pub mod rollout;
+pub mod workload;
 
 use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
@@ -24,6 +25,7 @@ pub use note::Note;
 pub use pod::Pod;
 pub use question::{Answer, Answers, Question, Service};
 pub use replica_set::ReplicaSet;
+pub use workload::Workload;
 
 /// Everything known about one Rollout when a pass begins.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -4,6 +4,7 @@ use crate::api::analysis::AnalysisTemplate;
 use crate::base::object::{Key, Kind, Meta};
 use crate::plan::pod::Pod;
 use crate::plan::replica_set::ReplicaSet;
+use crate::plan::workload::Workload;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -20,6 +21,8 @@ pub enum Question {
     ReplicaSet(Key),
     /// The pods of a namespace with this pod-template hash, the key's name. They are not watched: each pass that asks has them listed.
     Pods(Key),
+    /// What a Rollout takes its pod template from.
+    Workload(Kind, Key),
 }
 
 /// What the shell knows about a question.
@@ -36,6 +39,7 @@ pub enum Answer {
     ReplicaSet(ReplicaSet),
     /// Sorted by name.
     Pods(Vec<Pod>),
+    Workload(Workload),
 }
 
 /// The part of a Service that decisions read.

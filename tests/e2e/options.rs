@@ -1,9 +1,14 @@
 //! Options of both strategies, on a real API server with real controllers.
 
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
-use crate::case::{Case, SOON};
-use crate::manifests::rollout;
+use crate::case::{Case, SOON, look, phase, promoted};
+use crate::manifests::{containers, rollout};
+use crate::record::tag_of;
+use crate::support::wait::eventually;
+
+const HASH: &str = "rollouts-pod-template-hash";
 
 /// What the pods of a version wear under these labels, one entry each.
 fn worn(case: &Case, tag: &str, label: &str) -> Vec<Value> {
@@ -44,4 +49,64 @@ async fn pods_change_their_role_at_the_promotion_without_a_restart() {
             }
         })
         .await;
+}
+
+#[tokio::test]
+async fn a_rollout_takes_its_template_from_a_deployment_and_its_place() {
+    let case = Case::new("workload-ref").await;
+    let mut web = rollout(3, "v1", json!({"maxSurge": 1, "maxUnavailable": 0}));
+    let template = web["spec"]["template"].take();
+    let selector = web["spec"]["selector"].take();
+    web["spec"] = json!({"replicas": 3, "strategy": web["spec"]["strategy"],
+        "workloadRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web", "scaleDown": "progressively"}});
+    case.apply([web]).await;
+    case.until_phase("Degraded", "Deployment \"web\" not found").await;
+    let deployment = |containers: Value| {
+        let mut template = template.clone();
+        template["spec"]["containers"] = containers;
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"},
+            "spec": {"replicas": 3, "selector": selector, "template": template}})
+    };
+    case.apply([deployment(containers("v1"))]).await;
+    let deployments = case.api("apps/v1", "Deployment", "deployments");
+    let scaled = || async {
+        let web = deployments.get("web").await.unwrap();
+        web.data["spec"]["replicas"].clone()
+    };
+    let healthy = |web: &Value| match (promoted(web), phase(web)) {
+        (true, "Healthy") => Ok(()),
+        _ => Err(look(web)),
+    };
+    case.until("the Rollout has taken over", healthy).await;
+    eventually(SOON, "the Deployment has no pods any more", || async {
+        let size = scaled().await;
+        if size == 0 { Ok(()) } else { Err(format!("{size}")) }
+    })
+    .await;
+    let patch = json!({"spec": {"template": {"spec": {"containers": containers("v2")}}}});
+    let merge = Patch::Merge(patch);
+    deployments
+        .patch("web", &PatchParams::default(), &merge)
+        .await
+        .unwrap();
+    case.record
+        .wait(SOON, "v2 is stable", |seen| {
+            let web = seen.get("Rollout", "web").ok_or("gone")?;
+            let stable = &web["status"]["stableRS"];
+            // The Deployment has ReplicaSets of its own, without pods.
+            let sets = seen.all("ReplicaSet");
+            let set = sets.iter().find(|set| set["metadata"]["labels"][HASH] == *stable);
+            match set.is_some_and(|set| tag_of(&set["spec"]["template"]["spec"]) == "v2") {
+                true => healthy(web),
+                false => Err(look(web)),
+            }
+        })
+        .await;
+    let web = case.rollouts().get("web").await.unwrap();
+    assert_eq!(web.data["spec"]["template"], Value::Null, "never written back");
+    assert_eq!(
+        web.data["status"]["workloadObservedGeneration"],
+        json!(web.metadata.annotations.unwrap()["rollout.argoproj.io/workload-generation"])
+    );
+    assert_eq!(scaled().await, 0);
 }

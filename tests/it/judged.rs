@@ -95,6 +95,7 @@ impl Judge {
             Verb::Create => (ApiVerb::Create, ""),
             Verb::Patch => (ApiVerb::Patch, ""),
             Verb::PatchStatus => (ApiVerb::Patch, "status"),
+            Verb::PatchScale => (ApiVerb::Patch, "scale"),
             Verb::Delete => (ApiVerb::Delete, ""),
         };
         let request = Requested {

@@ -33,4 +33,5 @@ mod refused_route;
 mod role_metadata;
 mod tidy;
 mod web_answers;
+mod workload_ref;
 mod world;

@@ -11,7 +11,9 @@ use serin::base::limits;
 use serin::base::names::{annotation, label};
 use serin::base::object::{Key, Kind};
 use serin::plan::question::Service;
-use serin::plan::{Action, Announcement, Answer, Guard, Observed, Plan, Pod, Question, ReplicaSet, Verb};
+use serin::plan::{
+    Action, Announcement, Answer, Guard, Observed, Plan, Pod, Question, ReplicaSet, Verb, Workload,
+};
 use std::collections::BTreeMap;
 
 pub const NAMESPACE: &str = "ns";
@@ -256,6 +258,9 @@ impl World {
             Question::Route(kind, key) => read(*kind, key).map(Answer::Route),
             Question::ReplicaSet(key) => read(Kind::ReplicaSet, key)
                 .map(|object| Answer::ReplicaSet(ReplicaSet::from_json(object).unwrap())),
+            Question::Workload(kind, key) => {
+                read(*kind, key).map(|object| Answer::Workload(Workload::from_json(object).unwrap()))
+            }
             Question::Pods(key) => Some(Answer::Pods(self.pods(&key.name))),
         }
         .unwrap_or(Answer::Missing)
@@ -315,7 +320,9 @@ impl World {
             self.by = By::Controller;
             match action.verb {
                 Verb::Create => self.put(action.kind, action.body.clone()),
-                Verb::Patch => self.patch(action.kind, &action.key.name, &action.body, false),
+                Verb::Patch | Verb::PatchScale => {
+                    self.patch(action.kind, &action.key.name, &action.body, false)
+                }
                 Verb::PatchStatus => self.patch(action.kind, &action.key.name, &action.body, true),
                 Verb::Delete => {
                     let gone = self

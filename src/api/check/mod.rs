@@ -34,10 +34,54 @@ const PROGRESS_DEADLINE_DEFAULT: i32 = 600;
 /// All problems of the Rollout's own fields, in Argo Rollouts' order; empty when it is fit to be carried out.
 pub fn rollout(rollout: &Rollout) -> Vec<Problem> {
     let mut found = structural(rollout);
+    found.extend(reference_problems(&rollout.spec));
     found.extend(unsupported(rollout));
     found.extend(role_metadata::problems(rollout));
     found.extend(gateway::problems(rollout));
     found.extend(routers::problems(rollout));
+    found
+}
+
+/// Problems of the template and the selector that a reference gave.
+pub fn resolved(rollout: &Rollout) -> Vec<Problem> {
+    let spec = &rollout.spec;
+    let template = spec.template.as_ref().unwrap_or(&Value::Null);
+    let mut found = pod::problems("spec.template", template, spec.selector.as_ref());
+    for problem in &mut found {
+        problem.mend = mends::mend(problem);
+    }
+    found
+}
+
+/// Problems of a reference itself, whatever it leads to.
+fn reference_problems(spec: &RolloutSpec) -> Vec<Problem> {
+    const SIZES: [&str; 4] = ["", "never", "onsuccess", "progressively"];
+    let Some(reference) = &spec.workload_ref else {
+        return Vec::new();
+    };
+    let at = |member: &str| format!("spec.workloadRef{member}");
+    let mut found = Vec::new();
+    if crate::api::rollout::WORKLOADS
+        .iter()
+        .all(|known| *known != reference.group_kind())
+    {
+        let message = format!(
+            "workload of type {}/{} is not supported: name a Deployment or ReplicaSet of apps/v1, or a PodTemplate of v1",
+            reference.api_version, reference.kind
+        );
+        found.push(Problem::new(at(""), message));
+    }
+    if reference.name.is_empty() {
+        found.push(Problem::new(
+            at(".name"),
+            "name the object that has the pod template",
+        ));
+    }
+    let scale_down = reference.scale_down.as_deref().unwrap_or_default();
+    if !SIZES.contains(&scale_down) {
+        let message = format!("{scale_down:?} is none of never, onsuccess and progressively");
+        found.push(Problem::new(at(".scaleDown"), message));
+    }
     found
 }
 

@@ -35,10 +35,7 @@ fn start(api: &FakeApi) -> Started {
         seed: crate::base::seed::Seed::new(1),
     };
     tokio::spawn(watches.run());
-    Started {
-        caches,
-        kicks,
-    }
+    Started { caches, kicks }
 }
 
 /// A list of these objects.

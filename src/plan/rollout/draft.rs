@@ -258,6 +258,12 @@ impl<'a> Draft<'a> {
         self.add(Verb::Create, kind, key, Guard::Absent, body)
     }
 
+    /// Gives a workload another number of pods.
+    pub fn scale(&mut self, kind: Kind, key: Key, guard: Guard, to: i32) -> usize {
+        let body = serde_json::json!({"spec": {"replicas": to}});
+        self.add(Verb::PatchScale, kind, key, guard, body)
+    }
+
     pub fn delete(&mut self, kind: Kind, key: Key, guard: Guard) {
         self.add(Verb::Delete, kind, key, guard, Value::Null);
     }

@@ -27,6 +27,7 @@ mod status;
 pub mod steps;
 mod traffic;
 mod valid;
+mod workload;
 
 use crate::api::rollout_status::RolloutStatus;
 use crate::base::limits;
@@ -40,9 +41,12 @@ use serde_json::{Value, json};
 
 /// Facts still missing to decide. Ask, add the answers, and call again until it is empty: templates may name further templates.
 pub fn survey(seen: &Observed) -> Vec<Question> {
-    let mut draft = Draft::new(seen, DateTime::UNIX_EPOCH);
+    let sound = valid::own(seen).is_empty();
+    let resolved = workload::resolve(seen);
+    let mut draft = Draft::new(&resolved, DateTime::UNIX_EPOCH);
     let mut questions = retreat::questions(&draft);
-    if valid::own(seen).is_empty() {
+    questions.extend(workload::question(seen));
+    if sound && workload::problems(&resolved).is_empty() {
         revision::identify(&mut draft);
         questions.extend(services::questions(&draft));
         questions.extend(traffic::questions(&draft));
@@ -59,10 +63,15 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
     if seen.rollout.metadata.deleting() {
         return Plan::default();
     }
-    let mut draft = Draft::new(seen, now);
     let mut problems = valid::own(seen);
+    let resolved = workload::resolve(seen);
+    let seen = resolved.as_ref();
+    let mut draft = Draft::new(seen, now);
     if problems.is_empty() {
-        problems = valid::references(&draft);
+        problems = workload::problems(seen);
+        if problems.is_empty() {
+            problems = valid::references(&draft);
+        }
         if let Some(at) = valid::grace_until(&draft).filter(|_| !problems.is_empty()) {
             return Plan {
                 wake_at: Some(at),
@@ -84,6 +93,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
         if !draft.hop {
             services::lead_stable_back(&mut draft);
             metadata::reconcile(&mut draft);
+            workload::scale_down(&mut draft);
         }
         analysis::tidy(&mut draft);
         services::release(&mut draft);
@@ -112,6 +122,7 @@ fn prepare(draft: &mut Draft) {
         let (key, guard) = (draft.key(), draft::guard(&draft.rollout.metadata));
         draft.patch(Kind::Rollout, key, guard, json!({"spec": {"replicas": 1}}));
     }
+    workload::follow(draft);
     revision::release_strangers(draft);
     revision::adopt_orphans(draft);
 }

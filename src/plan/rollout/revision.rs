@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// Annotations of a Rollout that describe the Rollout alone and are not copied to its ReplicaSets.
-const NOT_COPIED: [&str; 5] = [
+const NOT_COPIED: [&str; 6] = [
     annotation::LAST_APPLIED,
     annotation::REVISION,
     annotation::REVISION_HISTORY,
     annotation::DESIRED_REPLICAS,
     annotation::NOTIFIED,
+    // It changes with every change of the workload, and says nothing about a version.
+    annotation::WORKLOAD_GENERATION,
 ];
 
 /// The hash that the current pod template gives.

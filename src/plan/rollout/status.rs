@@ -69,7 +69,7 @@ pub fn base(draft: &Draft) -> RolloutStatus {
         status.current_step_hash = crate::api::hash::step_hash(&draft.canary.steps);
         status.blue_green = BlueGreenStatus::default();
     }
-    status.workload_observed_generation.clear();
+    status.workload_observed_generation = super::workload::generation(draft);
     conditions::remove(&mut status, crate::base::names::condition::INVALID_SPEC);
     status
 }

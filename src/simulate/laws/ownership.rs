@@ -66,6 +66,7 @@ impl OnlyItsOwn {
             "httproutes.gateway.networking.k8s.io" => route(sight, &id, before, after),
             "rollouts.argoproj.io" => rollout(before, after),
             "pods" => self.pod(before, after),
+            "deployments.apps" => deployment(sight, &id, before, after),
             other => Some(format!("{other} are none of its business")),
         }
     }
@@ -135,6 +136,28 @@ impl OnlyItsOwn {
         let only_status = !before.is_null() && !after.is_null() && before["spec"] == after["spec"];
         (!expires && !only_status).then(|| Self::owner_told(object))
     }
+}
+
+/// Of a Deployment only its size, where a Rollout that refers to it asks for that.
+fn deployment(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<String> {
+    let asks = |rollout: &&Arc<Rollout>| {
+        let reference = &rollout.raw["spec"]["workloadRef"];
+        let sizes = matches!(text(reference, "scaleDown"), "onsuccess" | "progressively");
+        rollout.id.0 == id.0
+            && sizes
+            && text(reference, "kind") == "Deployment"
+            && text(reference, "name") == id.1
+    };
+    if !sight.picture.rollouts.values().any(|rollout| asks(&rollout)) {
+        return Some("no Rollout asks for its size".to_owned());
+    }
+    let masked = |object: &Value| {
+        let mut object = object.clone();
+        object["spec"]["replicas"] = Value::Null;
+        bare(&mut object);
+        object
+    };
+    differs(&masked(before), &masked(after))
 }
 
 /// The keys that the roles of a Rollout give.
