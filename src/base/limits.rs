@@ -32,6 +32,8 @@ pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
 pub const POD_EDITS_MAX: usize = 50;
 /// Until pods that could not be listed are asked for again.
 pub const PODS_RETRY_SECONDS: i64 = 10;
+/// Until pods that a restart could not replace yet are tried again.
+pub const RESTART_RETRY_SECONDS: i64 = 10;
 /// How old a new Rollout must be before an object that it names and that does not exist makes it invalid: the manifests of one file
 /// are created one after the other, in the file's order.
 pub const REFERENCES_GRACE_SECONDS: i64 = 3;

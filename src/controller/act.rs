@@ -113,10 +113,12 @@ impl Writer {
             .is_some_and(Value::is_string);
         let result = match code {
             // The version guards the next write to the object: an answer without it, cut short by a proxy perhaps, is none.
-            200..=299 if !versioned && target.verb != "delete" => Err(Error::Unreachable {
-                target: target.clone(),
-                message: "the answer is no whole object".into(),
-            }),
+            200..=299 if !versioned && target.verb != "delete" && target.resource != EVICTION => {
+                Err(Error::Unreachable {
+                    target: target.clone(),
+                    message: "the answer is no whole object".into(),
+                })
+            }
             200..=299 => Ok(json),
             _ => {
                 let fallback = String::from_utf8_lossy(&body);
@@ -259,6 +261,7 @@ impl Actor {
             (Verb::Create, None) => create(action),
             (Verb::Patch | Verb::PatchStatus | Verb::PatchScale, Some(guard)) => patch(action, guard),
             (Verb::Delete, Some(guard)) => delete(action, guard),
+            (Verb::Evict, Some(guard)) => evict(action, guard),
             _ => {
                 return Err(Error::Bug(format!(
                     "{target} has a guard that does not fit: {:?}",
@@ -274,10 +277,14 @@ impl Actor {
             Err(Error::Gone(_)) if action.verb == Verb::Delete || action.kind == Kind::Pod => {
                 return Ok(guard.unwrap_or_default());
             }
+            Err(error) if action.verb == Verb::Evict && error.refuses() => {
+                tracing::info!("not evicted now: {error}");
+                return Ok(guard.unwrap_or_default());
+            }
             answer => answer?,
         };
         match action.verb {
-            Verb::Delete => Ok(guard.unwrap_or_default()),
+            Verb::Delete | Verb::Evict => Ok(guard.unwrap_or_default()),
             _ => Ok(stamp(&answer)),
         }
     }
@@ -324,6 +331,27 @@ fn patch(action: &Action, guard: &Stamp) -> Built {
         }
         _ => request.patch(&action.key.name, &params, &Patch::Merge(body)),
     }
+}
+
+/// The answer to an eviction is no object.
+const EVICTION: &str = "pods/eviction";
+
+/// Whatever happened to the pod since it was seen: it is the same pod, and the budgets over it are asked now.
+fn evict(action: &Action, guard: &Stamp) -> Built {
+    let body = json!({
+        "apiVersion": "policy/v1",
+        "kind": "Eviction",
+        "metadata": {"name": action.key.name, "namespace": action.key.namespace},
+        "deleteOptions": {"preconditions": {"uid": guard.uid}},
+    });
+    let params = PostParams::default();
+    let request = Request::new(kinds::collection_path(action.kind, &action.key.namespace));
+    request.create_subresource(
+        "eviction",
+        &action.key.name,
+        &params,
+        body.to_string().into_bytes(),
+    )
 }
 
 fn delete(action: &Action, guard: &Stamp) -> Built {

@@ -92,6 +92,15 @@ impl Error {
         }
     }
 
+    /// True when the API server understood what was asked and would not do it.
+    pub fn refuses(&self) -> bool {
+        let said_no = matches!(
+            self,
+            Error::Conflict(_) | Error::Forbidden { .. } | Error::Refused { .. } | Error::Server { .. }
+        );
+        said_no || matches!(self, Error::Throttled { .. })
+    }
+
     /// Label of the error metric.
     pub fn category(&self) -> &'static str {
         match self {

@@ -50,7 +50,7 @@ pub fn kind_of(resource: &str) -> Option<Kind> {
 }
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
-pub const WRITES: [(Kind, Verb); 19] = [
+pub const WRITES: [(Kind, Verb); 20] = [
     (Kind::Rollout, Verb::Patch),
     (Kind::Rollout, Verb::PatchStatus),
     (Kind::ReplicaSet, Verb::Create),
@@ -72,6 +72,8 @@ pub const WRITES: [(Kind, Verb); 19] = [
     (Kind::Job, Verb::Delete),
     // What a version wears in its role.
     (Kind::Pod, Verb::Patch),
+    // Restarts.
+    (Kind::Pod, Verb::Evict),
     // The Deployment that a Rollout takes over from.
     (Kind::Deployment, Verb::PatchScale),
 ];
@@ -137,7 +139,7 @@ pub fn collection_path(kind: Kind, namespace: &str) -> String {
 /// The verb as RBAC and the metrics name it.
 pub fn verb_name(verb: Verb) -> &'static str {
     match verb {
-        Verb::Create => "create",
+        Verb::Create | Verb::Evict => "create",
         Verb::Patch | Verb::PatchStatus | Verb::PatchScale => "patch",
         Verb::Delete => "delete",
     }
@@ -148,6 +150,7 @@ pub fn resource_name(kind: Kind, verb: Verb) -> String {
     match verb {
         Verb::PatchStatus => format!("{}/status", kind.plural()),
         Verb::PatchScale => format!("{}/scale", kind.plural()),
+        Verb::Evict => format!("{}/eviction", kind.plural()),
         _ => kind.plural().to_owned(),
     }
 }

@@ -10,7 +10,7 @@ pub struct Action {
     pub kind: Kind,
     pub key: Key,
     pub guard: Guard,
-    /// `Create`: the whole object. `Patch`, `PatchStatus` and `PatchScale`: a JSON merge patch without the guard's fields. `Delete`: null.
+    /// `Create`: the whole object. `Patch`, `PatchStatus` and `PatchScale`: a JSON merge patch without the guard's fields. `Delete` and `Evict`: null.
     pub body: Value,
 }
 
@@ -23,6 +23,9 @@ pub enum Verb {
     PatchStatus,
     /// JSON merge patch of the `scale` subresource.
     PatchScale,
+    /// Eviction of a pod, with the guard's uid as a precondition. A refusal is no failure: a disruption budget has its reasons, and whoever
+    /// wants the pod gone asks again later.
+    Evict,
     /// Delete in the background, with the guard as preconditions.
     Delete,
 }

@@ -110,3 +110,41 @@ async fn a_rollout_takes_its_template_from_a_deployment_and_its_place() {
     );
     assert_eq!(scaled().await, 0);
 }
+
+#[tokio::test]
+async fn a_restart_evicts_the_pods_and_a_budget_can_hold_it_up() {
+    let case = Case::new("restart").await;
+    let budget = |most: i32| {
+        json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": "web"},
+            "spec": {"maxUnavailable": most, "selector": {"matchLabels": {"app": "web"}}}})
+    };
+    let web = rollout(2, "v1", json!({"maxUnavailable": 1, "maxSurge": 0}));
+    case.apply([budget(0), web]).await;
+    case.until_healthy("v1").await;
+    let old = case.record.look(|seen| seen.pods_of("v1"));
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let now = chrono::Utc::now().format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    case.patch(json!({"spec": {"restartAt": now}})).await;
+    case.until_phase("Progressing", "rollout is restarting").await;
+    tokio::time::sleep(std::time::Duration::from_secs(3)).await;
+    assert_eq!(
+        case.record.look(|seen| seen.pods_of("v1")),
+        old,
+        "the budget allows none to go"
+    );
+    case.apply([budget(1)]).await;
+    let done = case.until("the restart is done", |web| {
+        match web["status"]["restartedAt"] == json!(now) && phase(web) == "Healthy" {
+            true => Ok(()),
+            false => Err(look(web)),
+        }
+    });
+    done.await;
+    let new = case.record.look(|seen| seen.pods_of("v1"));
+    assert!(
+        new.len() == 2 && new.iter().all(|name| !old.contains(name)),
+        "{old:?} became {new:?}"
+    );
+    let sets = case.record.look(|seen| seen.all("ReplicaSet").len());
+    assert_eq!(sets, 1, "a restart is no release");
+}

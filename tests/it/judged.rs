@@ -96,6 +96,7 @@ impl Judge {
             Verb::Patch => (ApiVerb::Patch, ""),
             Verb::PatchStatus => (ApiVerb::Patch, "status"),
             Verb::PatchScale => (ApiVerb::Patch, "scale"),
+            Verb::Evict => (ApiVerb::Create, "eviction"),
             Verb::Delete => (ApiVerb::Delete, ""),
         };
         let request = Requested {

@@ -30,6 +30,7 @@ mod honest;
 mod judged;
 mod lives;
 mod refused_route;
+mod restart;
 mod role_metadata;
 mod tidy;
 mod web_answers;

@@ -324,6 +324,14 @@ impl World {
                     self.patch(action.kind, &action.key.name, &action.body, false)
                 }
                 Verb::PatchStatus => self.patch(action.kind, &action.key.name, &action.body, true),
+                Verb::Evict => {
+                    self.patch(
+                        action.kind,
+                        &action.key.name,
+                        &json!({"metadata": {"deletionTimestamp": self.now}}),
+                        false,
+                    );
+                }
                 Verb::Delete => {
                     let gone = self
                         .objects

@@ -88,11 +88,6 @@ fn what_is_not_carried_out_is_named_and_never_skipped() {
     let routed = |routing: Value| {
         canary(json!({"canaryService": "c", "stableService": "s", "trafficRouting": routing}))
     };
-    check_fields(json!({"restartAt": "2026-11-21T00:00:00Z"}), &["spec.restartAt"]);
-    check_fields(
-        json!({"template": null, "workloadRef": {"kind": "Deployment", "name": "d"}}),
-        &["spec.workloadRef"],
-    );
     check_fields(
         canary(
             json!({"steps": [{"setWeight": 5}, {"plugin": {"name": "p"}}, {"experiment": {"templates": []}}]}),
@@ -144,6 +139,29 @@ fn what_a_role_puts_on_pods_is_checked_before_anything_moves() {
     check_fields(
         canary(json!({"labels": {"rollouts-pod-template-hash": "x"}})),
         &[&format!("{at}.labels")],
+    );
+}
+
+#[test]
+fn a_reference_names_a_kind_with_a_pod_template() {
+    let check = |reference: Value, want: &[&str]| {
+        check_fields(json!({"template": null, "workloadRef": reference}), want);
+    };
+    check(
+        json!({"apiVersion": "apps/v1", "kind": "Deployment", "name": "d"}),
+        &[],
+    );
+    check(
+        json!({"apiVersion": "v1", "kind": "PodTemplate", "name": "d", "scaleDown": "never"}),
+        &[],
+    );
+    check(
+        json!({"apiVersion": "v1", "kind": "Deployment", "name": "d"}),
+        &["spec.workloadRef"],
+    );
+    check(
+        json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "scaleDown": "x"}),
+        &["spec.workloadRef.name", "spec.workloadRef.scaleDown"],
     );
 }
 

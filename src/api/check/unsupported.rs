@@ -32,11 +32,6 @@ const ROWS: &[Row] = &[
         instead: "write the affinity into spec.template",
     },
     Row {
-        uses: |rollout| one(rollout.spec.restart_at.is_some(), "spec.restartAt"),
-        feature: "restarts",
-        instead: "change an annotation in spec.template to replace the pods, and remove restartAt",
-    },
-    Row {
         uses: |rollout| canary(rollout, "antiAffinity", |canary| canary.anti_affinity.is_some()),
         feature: "injected anti-affinity",
         instead: "write the affinity into spec.template",

@@ -258,6 +258,11 @@ impl<'a> Draft<'a> {
         self.add(Verb::Create, kind, key, Guard::Absent, body)
     }
 
+    /// Asks for a pod to go, as far as the disruption budgets over it allow.
+    pub fn evict(&mut self, key: Key, guard: Guard) {
+        self.add(Verb::Evict, Kind::Pod, key, guard, Value::Null);
+    }
+
     /// Gives a workload another number of pods.
     pub fn scale(&mut self, kind: Kind, key: Key, guard: Guard, to: i32) -> usize {
         let body = serde_json::json!({"spec": {"replicas": to}});

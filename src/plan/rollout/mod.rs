@@ -17,6 +17,7 @@ mod metadata;
 mod opening;
 mod pause;
 mod replicas;
+mod restart;
 mod retreat;
 mod revision;
 pub mod scale;
@@ -53,6 +54,7 @@ pub fn survey(seen: &Observed) -> Vec<Question> {
         questions.extend(analysis::questions(&draft));
         questions.extend(revision::questions(&draft));
         questions.extend(metadata::questions(&draft));
+        questions.extend(restart::questions(&draft));
     }
     questions.retain(|question| seen.answers.get(question).is_none());
     questions
@@ -94,6 +96,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
             services::lead_stable_back(&mut draft);
             metadata::reconcile(&mut draft);
             workload::scale_down(&mut draft);
+            restart::reconcile(&mut draft);
         }
         analysis::tidy(&mut draft);
         services::release(&mut draft);

@@ -111,6 +111,9 @@ impl OnlyItsOwn {
         if controller(before).0 != "ReplicaSet" || hash_of(before).is_empty() {
             return Some("it is the pod of no version".to_owned());
         }
+        if evicted(before, after) {
+            return None;
+        }
         let masked = |object: &Value| {
             let mut object = object.clone();
             for member in ["labels", "annotations"] {
@@ -136,6 +139,12 @@ impl OnlyItsOwn {
         let only_status = !before.is_null() && !after.is_null() && before["spec"] == after["spec"];
         (!expires && !only_status).then(|| Self::owner_told(object))
     }
+}
+
+/// An eviction only makes a pod go.
+fn evicted(before: &Value, after: &Value) -> bool {
+    let gone = |object: &Value| object.is_null() || !object["metadata"]["deletionTimestamp"].is_null();
+    gone(after) && !gone(before)
 }
 
 /// Of a Deployment only its size, where a Rollout that refers to it asks for that.

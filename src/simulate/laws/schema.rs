@@ -50,7 +50,7 @@ fn refused(request: &Requested) -> Option<String> {
 fn dropped(request: &Requested) -> Option<String> {
     let patch = request.verb == Verb::Patch && matches!(request.subresource.as_str(), "" | "status");
     if !(200..300).contains(&request.code)
-        || !(patch || request.verb == Verb::Create)
+        || !(patch || request.verb == Verb::Create && request.subresource.is_empty())
         || request.body.is_array()
     {
         return None;
