@@ -33,7 +33,10 @@ impl<'a> Ingresses<'a> {
         let meta = self.of.rollout;
         let pair = |stable: String| {
             let canary = canary_name(&meta.name, &stable);
-            (Key::new(&meta.namespace, stable), Key::new(&meta.namespace, canary))
+            (
+                Key::new(&meta.namespace, stable),
+                Key::new(&meta.namespace, canary),
+            )
         };
         let listed = names_of(
             self.config.stable_ingress.as_deref(),
@@ -115,9 +118,10 @@ impl<'a> Ingresses<'a> {
         }
         let meta = &look(Kind::Ingress, canary)?["metadata"];
         let owners = meta["ownerReferences"].as_array();
-        let ours = owners.into_iter().flatten().any(|owner| {
-            owner["controller"] == true && owner["uid"] == self.of.rollout.uid.as_str()
-        });
+        let ours = owners
+            .into_iter()
+            .flatten()
+            .any(|owner| owner["controller"] == true && owner["uid"] == self.of.rollout.uid.as_str());
         let name = &canary.name;
         (!ours).then(|| {
             format!("canary ingress `{name}` controlled by different object: delete it, and it is made anew, or rename it")
@@ -127,10 +131,10 @@ impl<'a> Ingresses<'a> {
 
 /// The name of the canary Ingress beside a stable one.
 pub fn canary_name(rollout: &str, stable: &str) -> String {
-    let mut name = format!("{rollout}-{stable}");
     let suffix = "-canary";
-    name.truncate(NAME_LEN_MAX - suffix.len());
-    name + suffix
+    let name = format!("{rollout}-{stable}");
+    let kept: String = name.chars().take(NAME_LEN_MAX - suffix.len()).collect();
+    kept + suffix
 }
 
 fn owner(meta: &Meta) -> Value {
@@ -206,3 +210,6 @@ impl Router for Ingresses<'_> {
         self.pairs().into_iter().filter_map(write).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -42,7 +42,8 @@ fn istio(routing: &TrafficRouting) -> Vec<Problem> {
     if let Some(rule) = destination_rule {
         let names = [&rule.name, &rule.canary_subset_name, &rule.stable_subset_name];
         if names.iter().any(|name| name.is_empty()) || rule.canary_subset_name == rule.stable_subset_name {
-            let message = "must have name, canarySubsetName and stableSubsetName, and the subsets must differ";
+            let message =
+                "must have name, canarySubsetName and stableSubsetName, and the subsets must differ";
             found.push(Problem::new(format!("{AT}.istio.destinationRule"), message));
         }
     }
@@ -51,15 +52,19 @@ fn istio(routing: &TrafficRouting) -> Vec<Problem> {
 
 fn nginx(config: &Nginx) -> Option<Problem> {
     let one = config.stable_ingress.as_deref();
-    either(one, &config.stable_ingresses, ("nginx.stableIngress", "StableIngress", "StableIngresses"))
+    either(
+        one,
+        &config.stable_ingresses,
+        ("nginx.stableIngress", "StableIngress", "StableIngresses"),
+    )
 }
 
 fn alb(config: &Alb) -> Vec<Problem> {
     let one = config.ingress.as_deref();
     let names = either(one, &config.ingresses, ("alb.ingress", "Ingress", "Ingresses"));
     let sticky = config.stickiness_config.as_ref();
-    let wrong =
-        sticky.filter(|sticky| sticky.enabled && !(1..=STICKY_SECONDS_MAX).contains(&sticky.duration_seconds));
+    let wrong = sticky
+        .filter(|sticky| sticky.enabled && !(1..=STICKY_SECONDS_MAX).contains(&sticky.duration_seconds));
     let wrong = wrong.map(|sticky| {
         let field = format!("{AT}.alb.stickinessConfig.durationSeconds");
         let detail = format!("must be between 1 and {STICKY_SECONDS_MAX} seconds");
@@ -69,7 +74,11 @@ fn alb(config: &Alb) -> Vec<Problem> {
 }
 
 /// Exactly one of the singular and the plural field.
-fn either(one: Option<&str>, several: &[String], (field, single, plural): (&str, &str, &str)) -> Option<Problem> {
+fn either(
+    one: Option<&str>,
+    several: &[String],
+    (field, single, plural): (&str, &str, &str),
+) -> Option<Problem> {
     let which = match (one.is_some_and(|name| !name.is_empty()), several.is_empty()) {
         (true, true) | (false, false) => return None,
         (true, false) => "Both",

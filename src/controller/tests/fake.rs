@@ -29,7 +29,6 @@ use kube::Client;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// A request as the API server got it.
 #[derive(Clone, Debug)]

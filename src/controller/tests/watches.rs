@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::sleep;
 
 struct Started {
@@ -36,10 +35,7 @@ fn start(api: &FakeApi) -> Started {
         seed: crate::base::seed::Seed::new(1),
     };
     tokio::spawn(watches.run());
-    Started {
-        caches,
-        kicks,
-    }
+    Started { caches, kicks }
 }
 
 /// A list of these objects.

@@ -24,7 +24,9 @@ pub fn routers<'d>(draft: &Draft<'d>) -> Vec<Box<dyn Router + 'd>> {
         weight_max: draft.weight_max().into(),
     };
     let routing = draft.canary.traffic_routing.as_ref();
-    routing.map(|routing| route::routers(&of(routing))).unwrap_or_default()
+    routing
+        .map(|routing| route::routers(&of(routing)))
+        .unwrap_or_default()
 }
 
 pub fn questions(draft: &Draft) -> Vec<Question> {
@@ -224,10 +226,7 @@ pub fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
 pub fn served(draft: &Draft, hash: &str) -> i32 {
     let max = draft.weight_max();
     let selects = |name: &str| seen_service(draft, name).is_some_and(|service| selected(service) == hash);
-    let (canary, stable) = (
-        selects(draft.backends().canary),
-        selects(draft.backends().stable),
-    );
+    let (canary, stable) = (selects(draft.backends().canary), selects(draft.backends().stable));
     if !canary && !stable {
         return 0;
     }

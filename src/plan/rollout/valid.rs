@@ -96,11 +96,7 @@ fn routes(draft: &Draft) -> Vec<Problem> {
     for router in traffic::routers(draft) {
         for object in router.objects() {
             let (name, key) = (object.kind.name(), &object.key);
-            match draft
-                .seen
-                .answers
-                .get(&Question::Route(object.kind, key.clone()))
-            {
+            match draft.seen.answers.get(&Question::Route(object.kind, key.clone())) {
                 Some(Answer::Route(_)) => {}
                 Some(Answer::Unknown(why)) => found.push(format!("{name} \"{key}\" cannot be read: {why}")),
                 _ if object.must_exist => found.push(format!("{name} \"{key}\" not found")),
