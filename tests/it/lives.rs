@@ -67,6 +67,11 @@ fn recorded_nginx_lives_have_equal_moments() {
     check_lives("nginx-");
 }
 
+#[test]
+fn recorded_istio_lives_have_equal_moments() {
+    check_lives("istio-");
+}
+
 fn check_lives(prefix: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/argo/rollouts");
     let mut names: Vec<_> = std::fs::read_dir(&folder)

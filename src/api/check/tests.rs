@@ -147,6 +147,12 @@ fn routers_name_their_objects_in_one_of_two_ways() {
         ],
     );
     check(
+        json!({"istio": {}}),
+        &[
+            "istio.virtualService: Invalid value: \"\": either VirtualService or VirtualServices must be configured",
+        ],
+    );
+    check(
         json!({"nginx": {"stableIngress": "a", "stableIngresses": ["b"]}}),
         &[
             "nginx.stableIngress: Invalid value: \"a\": Either StableIngress or StableIngresses must be configured. Both are configured.",

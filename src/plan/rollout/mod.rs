@@ -24,6 +24,7 @@ mod services;
 mod sizing;
 mod status;
 pub mod steps;
+mod subsets;
 mod traffic;
 mod valid;
 

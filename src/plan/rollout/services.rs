@@ -3,7 +3,7 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{replicas, traffic};
+use crate::plan::rollout::{replicas, subsets, traffic};
 use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
@@ -23,36 +23,54 @@ pub fn questions(draft: &Draft) -> Vec<Question> {
 /// router the canary Service changes hands only while the routes, as they were seen, lead no traffic to it: the weight goes first.
 pub fn reconcile(draft: &mut Draft) {
     let roles = draft.roles();
-    let (stable_name, canary_name) = (
-        draft.canary.stable_service.clone(),
-        draft.canary.canary_service.clone(),
-    );
+    let backends = draft.backends();
+    let (mut stable, mut canary) = (None, None);
     let aborted = draft.rollout.status.abort && !draft.fully_promoted();
     if aborted || !leads_ahead(draft) {
-        switch(draft, &stable_name, roles.stable);
+        stable = roles.stable;
+        switch(draft, backends.stable, stable);
     }
-    if draft.routed() && traffic::leads_to_canary(draft) {
+    if !draft.routed() || !traffic::leads_to_canary(draft) {
+        canary = if aborted { roles.stable } else { roles.new };
+        switch(draft, backends.canary, canary);
+    }
+    switch_subsets(draft, stable, canary);
+}
+
+/// The same for the subsets of a DestinationRule. `None` leaves one alone.
+fn switch_subsets(draft: &mut Draft, stable: Option<usize>, canary: Option<usize>) {
+    let Some(subsets) = subsets::named(draft) else {
         return;
-    }
-    let to = if aborted { roles.stable } else { roles.new };
-    switch(draft, &canary_name, to);
+    };
+    let adopting = subsets::adopting(draft);
+    let to = |index| {
+        let set = draft.set(index).filter(|set| may_switch(set, adopting));
+        set.map(|set| set.hash().to_owned())
+    };
+    let moves = [(subsets.canary, to(canary)), (subsets.stable, to(stable))];
+    let moves: Vec<(&str, String)> = moves
+        .into_iter()
+        .filter_map(|(name, hash)| Some((name, hash?)))
+        .collect();
+    subsets::lead(draft, &moves);
 }
 
 /// Whether the stable Service leads to the new version although that is not stable. A promotion writes the Service before the status;
 /// when the status was lost on the way, this plan may well come to the same end.
 fn leads_ahead(draft: &Draft) -> bool {
-    let service = draft
-        .answers
-        .service(&draft.sibling(&draft.canary.stable_service));
+    let service = draft.answers.service(&draft.sibling(draft.backends().stable));
     let selected = service.and_then(|service| service.selector.get(label::POD_HASH));
-    selected.is_some_and(|hash| *hash == draft.new_hash) && !draft.fully_promoted()
+    let leads = selected.is_some_and(|hash| *hash == draft.new_hash)
+        || subsets::stable_hash(draft).is_some_and(|hash| hash == draft.new_hash);
+    leads && !draft.fully_promoted()
 }
 
 /// Leads the stable Service back, once it is clear that this plan promotes nothing: before, it would go back and forth.
 pub fn lead_stable_back(draft: &mut Draft) {
     if draft.promotes_nothing && leads_ahead(draft) && traffic::stable_can_carry(draft, 0) {
-        let (name, stable) = (draft.canary.stable_service.clone(), draft.roles().stable);
-        switch(draft, &name, stable);
+        let stable = draft.roles().stable;
+        switch(draft, draft.backends().stable, stable);
+        switch_subsets(draft, stable, None);
     }
 }
 

@@ -167,6 +167,8 @@ fn complete_step(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Int
         reached()
     } else if let Some(weight) = step.set_weight {
         !draft.hop && reached() && traffic::seen_with(draft, weight)
+    } else if step.set_header_route.is_some() || step.set_mirror_route.is_some() {
+        !draft.hop && traffic::seen_as_wanted(draft)
     } else if step.analysis.is_some() {
         status
             .canary
