@@ -3,6 +3,7 @@
 //! A router knows which objects carry its weights, reads the weights that these serve, and says which writes make them serve others.
 //! What the weights shall be, and when, is decided elsewhere. Knows nothing of pods.
 
+mod alb;
 pub mod gateway_api;
 mod ingress;
 pub mod istio;
@@ -153,6 +154,9 @@ pub fn routers<'a>(of: &Subject<'a>) -> Vec<Box<dyn Router + 'a>> {
     }
     if let Some(config) = &of.routing.nginx {
         all.push(Box::new(nginx::Ingresses::new(*of, config)));
+    }
+    if let Some(config) = &of.routing.alb {
+        all.push(Box::new(alb::LoadBalancers::new(*of, config)));
     }
     if let Some(Ok(config)) = gateway_api::config(of.routing) {
         let keys = gateway_api::routes(&config, &of.rollout.namespace);

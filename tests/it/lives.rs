@@ -72,6 +72,11 @@ fn recorded_istio_lives_have_equal_moments() {
     check_lives("istio-");
 }
 
+#[test]
+fn the_recorded_life_of_a_load_balancer_has_equal_moments() {
+    check_lives("alb-");
+}
+
 fn check_lives(prefix: &str) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/argo/rollouts");
     let mut names: Vec<_> = std::fs::read_dir(&folder)

@@ -128,6 +128,32 @@ fn what_is_not_carried_out_is_named_and_never_skipped() {
 }
 
 #[test]
+fn routes_by_header_and_mirrors_are_refused_where_the_router_cannot() {
+    let check = |routing: Value, step: Value, want: &[&str]| {
+        let mut routing = routing;
+        routing["managedRoutes"] = json!([{"name": "beta"}]);
+        let canary =
+            json!({"trafficRouting": routing, "canaryService": "c", "stableService": "s", "steps": [step]});
+        check_fields(json!({"strategy": {"canary": canary}}), want);
+    };
+    let header = || json!({"setHeaderRoute": {"name": "beta", "match": [{"headerName": "x", "headerValue": {"exact": "1"}}]}});
+    let mirror = || json!({"setMirrorRoute": {"name": "beta", "match": [{"path": {"prefix": "/"}}]}});
+    let at = |kind: &str| format!("spec.strategy.canary.steps[0].{kind}");
+    let istio = || json!({"istio": {"virtualService": {"name": "vs"}}});
+    let nginx = || json!({"nginx": {"stableIngress": "edge"}});
+    let alb = || json!({"alb": {"ingress": "edge", "servicePort": 80}});
+    let gateway = || json!({"gatewayAPI": {"httpRoute": "web"}});
+    check(istio(), header(), &[]);
+    check(istio(), mirror(), &[]);
+    check(alb(), header(), &[]);
+    check(alb(), mirror(), &[&at("setMirrorRoute")]);
+    check(nginx(), header(), &[&at("setHeaderRoute")]);
+    check(nginx(), mirror(), &[&at("setMirrorRoute")]);
+    check(gateway(), header(), &[&at("setHeaderRoute")]);
+    check(gateway(), mirror(), &[&at("setMirrorRoute")]);
+}
+
+#[test]
 fn routers_name_their_objects_in_one_of_two_ways() {
     let check = |routing: Value, want: &[&str]| {
         let canary = json!({"trafficRouting": routing, "canaryService": "c", "stableService": "s"});
@@ -144,6 +170,12 @@ fn routers_name_their_objects_in_one_of_two_ways() {
         json!({"nginx": {}}),
         &[
             "nginx.stableIngress: Invalid value: \"\": Either StableIngress or StableIngresses must be configured. Neither are configured.",
+        ],
+    );
+    check(
+        json!({"alb": {"servicePort": 80}}),
+        &[
+            "alb.ingress: Invalid value: \"\": Either Ingress or Ingresses must be configured. Neither are configured.",
         ],
     );
     check(

@@ -96,11 +96,6 @@ const ROWS: &[Row] = &[
         instead: "remove the field: stable keeps its full size during the update",
     },
     Row {
-        uses: |rollout| canary(rollout, "pingPong", |canary| canary.ping_pong.is_some()),
-        feature: "ping-pong services",
-        instead: "use canaryService and stableService",
-    },
-    Row {
         uses: |rollout| steps(rollout, "experiment", |step| step.experiment.is_some()),
         feature: "experiments",
         instead: "use an analysis step, which can compare canary and stable by pod-template hash",
@@ -119,11 +114,6 @@ const ROWS: &[Row] = &[
         uses: |rollout| steps(rollout, "plugin", |step| step.plugin.is_some()),
         feature: "step plugins",
         instead: ELSEWHERE,
-    },
-    Row {
-        uses: |rollout| router(rollout, "alb", |routing| routing.alb.is_some()),
-        feature: "AWS load balancers as a router",
-        instead: GATEWAY,
     },
     Row {
         uses: |rollout| router(rollout, "smi", |routing| routing.smi.is_some()),

@@ -15,6 +15,7 @@ mod duration;
 mod intent;
 mod opening;
 mod pause;
+mod ping_pong;
 mod replicas;
 mod retreat;
 mod revision;

@@ -3,20 +3,26 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{replicas, subsets, traffic};
+use crate::plan::rollout::{ping_pong, replicas, subsets, traffic};
 use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
 pub fn questions(draft: &Draft) -> Vec<Question> {
-    let canary = [&draft.canary.stable_service, &draft.canary.canary_service];
-    let blue_green = draft.blue_green.into_iter();
-    let switched =
-        blue_green.flat_map(|strategy| [Some(&strategy.active_service), strategy.preview_service.as_ref()]);
-    let names = canary.into_iter().chain(switched.flatten());
+    let names = named(draft).into_iter().filter(|name| !name.is_empty());
+    names.map(|name| Question::Service(draft.sibling(name))).collect()
+}
+
+/// The Services that the Rollout names.
+fn named<'d>(draft: &Draft<'d>) -> Vec<&'d str> {
+    let mut names: Vec<&str> = vec![&draft.canary.stable_service, &draft.canary.canary_service];
+    if let Some(pair) = &draft.canary.ping_pong {
+        names.extend([pair.ping_service.as_str(), &pair.pong_service]);
+    }
+    if let Some(strategy) = draft.blue_green {
+        names.push(&strategy.active_service);
+        names.extend(strategy.preview_service.as_deref());
+    }
     names
-        .filter(|name| !name.is_empty())
-        .map(|name| Question::Service(draft.sibling(name)))
-        .collect()
 }
 
 /// Points the stable Service at the stable version and the canary Service at the new one; after an abort both at stable. Behind a
@@ -32,7 +38,12 @@ pub fn reconcile(draft: &mut Draft) {
     }
     if !draft.routed() || !traffic::leads_to_canary(draft) {
         canary = if aborted { roles.stable } else { roles.new };
-        switch(draft, backends.canary, canary);
+        match ping_pong::used(draft) {
+            // The next update's Service: whoever registers pods by it must know them before they are ready.
+            true if !aborted && !draft.fully_promoted() => lead(draft, backends.canary, canary),
+            true if draft.fully_promoted() => {}
+            _ => switch(draft, backends.canary, canary),
+        }
     }
     switch_subsets(draft, stable, canary);
 }
@@ -76,19 +87,9 @@ pub fn lead_stable_back(draft: &mut Draft) {
 
 /// Lets go of the Services that the Rollout managed and does not name any more: they select by their own labels again.
 pub fn release(draft: &mut Draft) {
-    let strategy = &draft.rollout.spec.strategy;
-    let (mut named, blue_green) = (Vec::new(), strategy.blue_green.as_ref());
-    named.extend([
-        draft.canary.stable_service.clone(),
-        draft.canary.canary_service.clone(),
-    ]);
-    named.extend(blue_green.map(|blue_green| blue_green.active_service.clone()));
-    named.extend(blue_green.and_then(|blue_green| blue_green.preview_service.clone()));
-    if draft.canary.ping_pong.is_some() {
-        return;
-    }
+    let named = named(draft);
     let managed = draft.seen.managed.iter();
-    for service in managed.filter(|service| !named.contains(&service.metadata.name)) {
+    for service in managed.filter(|service| !named.contains(&service.metadata.name.as_str())) {
         let action = let_go(service);
         draft.patch(action.kind, action.key, action.guard, action.body);
     }

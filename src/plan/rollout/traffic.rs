@@ -9,7 +9,7 @@ use crate::base::names::{label, reason};
 use crate::base::object::{Key, Kind};
 use crate::plan::question::Service;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{sizing, steps, subsets};
+use crate::plan::rollout::{ping_pong, sizing, steps, subsets};
 use crate::plan::{Guard, Note, Question};
 use crate::route::{self, Router, Special, Subject, Wanted, Weights};
 use serde_json::Value;
@@ -208,7 +208,7 @@ pub fn refusal(draft: &Draft) -> Option<String> {
 }
 
 /// The weights of every rule that the routers drive, as they were seen.
-fn seen_weights(draft: &Draft) -> Vec<Option<Weights>> {
+pub fn seen_weights(draft: &Draft) -> Vec<Option<Weights>> {
     let look = look(draft);
     let routers = routers(draft);
     routers.iter().flat_map(|router| router.weights(&look)).collect()
@@ -324,7 +324,11 @@ pub fn carries(draft: &Draft, hash: &str) -> bool {
     let weights = status.canary.weights.as_ref();
     let by_weights =
         weights.is_some_and(|w| w.canary.pod_template_hash == hash || w.stable.pod_template_hash == hash);
-    let by_side = sides_of(draft, hash).contains(&true);
+    // Services that swap their parts keep their pods when they carry nothing any more.
+    let by_side = match ping_pong::used(draft) {
+        true => served(draft, hash) > 0,
+        false => sides_of(draft, hash).contains(&true),
+    };
     by_status || by_weights || by_side
 }
 
