@@ -14,12 +14,12 @@ pub fn names(one: Option<&str>, several: &[String]) -> Vec<String> {
     names
 }
 
-fn rules(ingress: &Value) -> impl Iterator<Item = &Value> {
+pub fn rules(ingress: &Value) -> impl Iterator<Item = &Value> {
     let rules = ingress.pointer("/spec/rules").and_then(Value::as_array);
     rules.into_iter().flatten()
 }
 
-fn paths(rule: &Value) -> impl Iterator<Item = &Value> {
+pub fn paths(rule: &Value) -> impl Iterator<Item = &Value> {
     let paths = rule.pointer("/http/paths").and_then(Value::as_array);
     paths.into_iter().flatten()
 }

@@ -3,12 +3,14 @@
 //! A router knows which objects carry its weights, reads the weights that these serve, and says which writes make them serve others.
 //! What the weights shall be, and when, is decided elsewhere. Knows nothing of pods.
 
+mod alb;
 pub mod gateway_api;
 mod ingress;
+pub mod istio;
 pub mod nginx;
 
 use crate::api::steps::{SetHeaderRoute, SetMirrorRoute};
-use crate::api::strategy::CanaryStrategy;
+use crate::api::strategy::{CanaryStep, CanaryStrategy};
 use crate::api::traffic::TrafficRouting;
 use crate::base::object::{Key, Kind, Meta};
 use serde_json::Value;
@@ -39,6 +41,19 @@ pub struct Subject<'a> {
     pub weight_max: i64,
 }
 
+impl<'a> Subject<'a> {
+    /// Names of the routes beside the weights that are the controller's: made when a step asks for one, removed when none does.
+    pub fn owned_routes(&self) -> impl Iterator<Item = &'a str> {
+        let declared = self
+            .routing
+            .managed_routes
+            .iter()
+            .map(|route| route.name.as_str());
+        let steps = self.canary.steps.iter();
+        declared.chain(steps.filter_map(|step| Special::of(step).map(|special| special.name())))
+    }
+}
+
 /// An object that a router reads or writes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Object {
@@ -55,8 +70,22 @@ pub enum Special<'a> {
     Mirror(&'a SetMirrorRoute),
 }
 
-impl Special<'_> {
-    pub fn name(&self) -> &str {
+impl<'a> Special<'a> {
+    /// What a step sets, or removes.
+    pub fn of(step: &'a CanaryStep) -> Option<Self> {
+        let header = step.set_header_route.as_ref().map(Special::Header);
+        header.or_else(|| step.set_mirror_route.as_ref().map(Special::Mirror))
+    }
+
+    /// Without any condition on requests the step removes the route.
+    pub fn removes(&self) -> bool {
+        match self {
+            Special::Header(route) => route.match_.is_empty(),
+            Special::Mirror(route) => route.match_.is_empty(),
+        }
+    }
+
+    pub fn name(&self) -> &'a str {
         match self {
             Special::Header(route) => &route.name,
             Special::Mirror(route) => &route.name,
@@ -120,8 +149,14 @@ pub trait Router {
 /// The routers of a Rollout, in the order in which they are written.
 pub fn routers<'a>(of: &Subject<'a>) -> Vec<Box<dyn Router + 'a>> {
     let mut all: Vec<Box<dyn Router + 'a>> = Vec::new();
+    if let Some(config) = &of.routing.istio {
+        all.push(Box::new(istio::VirtualServices::new(*of, config)));
+    }
     if let Some(config) = &of.routing.nginx {
         all.push(Box::new(nginx::Ingresses::new(*of, config)));
+    }
+    if let Some(config) = &of.routing.alb {
+        all.push(Box::new(alb::LoadBalancers::new(*of, config)));
     }
     if let Some(Ok(config)) = gateway_api::config(of.routing) {
         let keys = gateway_api::routes(&config, &of.rollout.namespace);

@@ -131,10 +131,10 @@ impl<'a> Ingresses<'a> {
 
 /// The name of the canary Ingress beside a stable one.
 pub fn canary_name(rollout: &str, stable: &str) -> String {
-    let mut name = format!("{rollout}-{stable}");
     let suffix = "-canary";
-    name.truncate(NAME_LEN_MAX - suffix.len());
-    name + suffix
+    let name = format!("{rollout}-{stable}");
+    let kept: String = name.chars().take(NAME_LEN_MAX - suffix.len()).collect();
+    kept + suffix
 }
 
 fn owner(meta: &Meta) -> Value {
@@ -210,3 +210,6 @@ impl Router for Ingresses<'_> {
         self.pairs().into_iter().filter_map(write).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

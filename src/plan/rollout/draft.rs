@@ -10,6 +10,7 @@ use crate::base::gotime::Time;
 use crate::base::json;
 use crate::base::limits;
 use crate::base::object::{Key, Kind};
+use crate::plan::rollout::ping_pong;
 use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
 use crate::route::Backends;
@@ -130,12 +131,12 @@ impl<'a> Draft<'a> {
         self.rollout.spec.replicas.unwrap_or(1)
     }
 
-    /// The Services of the two versions.
+    /// The Services of the two versions, as they take part now.
     pub fn backends(&self) -> Backends<'a> {
-        Backends {
+        ping_pong::backends(self).unwrap_or(Backends {
             canary: &self.canary.canary_service,
             stable: &self.canary.stable_service,
-        }
+        })
     }
 
     pub fn routed(&self) -> bool {

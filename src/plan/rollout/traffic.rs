@@ -9,9 +9,9 @@ use crate::base::names::{label, reason};
 use crate::base::object::{Key, Kind};
 use crate::plan::question::Service;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{sizing, steps};
+use crate::plan::rollout::{ping_pong, sizing, steps, subsets};
 use crate::plan::{Guard, Note, Question};
-use crate::route::{self, Router, Subject, Wanted, Weights};
+use crate::route::{self, Router, Special, Subject, Wanted, Weights};
 use serde_json::Value;
 
 /// The routers that this Rollout drives, in the order in which they are written.
@@ -49,7 +49,7 @@ fn wanted<'d>(draft: &Draft<'d>, canary: i32) -> Wanted<'d> {
             canary: canary.into(),
             stable: (draft.weight_max() - canary).into(),
         },
-        specials: Vec::new(),
+        specials: specials(draft),
     }
 }
 
@@ -71,6 +71,38 @@ pub fn reconcile(draft: &mut Draft) -> Option<TrafficWeights> {
     let next = destinations(draft, wanted);
     announce(draft, stored.as_ref(), &next);
     Some(next)
+}
+
+/// The routes beside the weights that the steps so far have set and not removed, in the order in which they take precedence. None while
+/// there is no canary that could serve them, and none once the update is over.
+fn specials<'d>(draft: &Draft<'d>) -> Vec<Special<'d>> {
+    let status = &draft.rollout.status;
+    if status.promote_full || !canary_may_serve(draft) {
+        return Vec::new();
+    }
+    let steps = &draft.canary.steps;
+    let reached =
+        steps::current(steps, status.current_step_index).map_or(steps.len(), |(index, _)| index + 1);
+    let mut set: Vec<Special<'d>> = Vec::new();
+    for special in steps[..reached].iter().filter_map(Special::of) {
+        set.retain(|one| one.name() != special.name());
+        if !special.removes() {
+            set.push(special);
+        }
+    }
+    let declared = |special: &Special| {
+        let routing = draft.canary.traffic_routing.as_ref();
+        let mut routes = routing.iter().flat_map(|routing| &routing.managed_routes);
+        routes.position(|route| route.name == special.name())
+    };
+    set.sort_by_key(|special| declared(special).unwrap_or(usize::MAX));
+    set
+}
+
+/// Whether there are pods of a new version and everything leads to them that leads to the canary.
+fn canary_may_serve(draft: &Draft) -> bool {
+    let ready = draft.set(draft.roles().new).is_some_and(|set| set.available > 0);
+    !draft.fully_promoted() && !draft.rollout.status.abort && ready && leads_canary_to_new(draft)
 }
 
 /// Writes what does not serve the weight yet.
@@ -128,9 +160,7 @@ fn announce(draft: &mut Draft, stored: Option<&TrafficWeights>, next: &TrafficWe
 /// The canary weight to serve now: what the steps ask for, as far as ready pods carry it.
 fn desired(draft: &Draft) -> i32 {
     let status = &draft.rollout.status;
-    let roles = draft.roles();
-    let canary_ready = draft.set(roles.new).is_some_and(|set| set.available > 0);
-    if draft.fully_promoted() || status.abort || !canary_ready || !canary_service_selects_new(draft) {
+    if !canary_may_serve(draft) {
         return 0;
     }
     if status.promote_full {
@@ -166,6 +196,11 @@ pub fn seen_with(draft: &Draft, canary: i32) -> bool {
     routers(draft).iter().all(|router| router.serves(&look, &wanted))
 }
 
+/// Whether the routers serve everything that the present step asks for.
+pub fn seen_as_wanted(draft: &Draft) -> bool {
+    seen_with(draft, desired(draft))
+}
+
 /// Which of the routers' objects nobody serves, and why.
 pub fn refusal(draft: &Draft) -> Option<String> {
     let look = look(draft);
@@ -173,7 +208,7 @@ pub fn refusal(draft: &Draft) -> Option<String> {
 }
 
 /// The weights of every rule that the routers drive, as they were seen.
-fn seen_weights(draft: &Draft) -> Vec<Option<Weights>> {
+pub fn seen_weights(draft: &Draft) -> Vec<Option<Weights>> {
     let look = look(draft);
     let routers = routers(draft);
     routers.iter().flat_map(|router| router.weights(&look)).collect()
@@ -192,10 +227,31 @@ pub fn leads_to_canary(draft: &Draft) -> bool {
     seen_weights(draft).into_iter().any(leads) || pinned(draft)
 }
 
-/// The canary Service must already lead to the new pods, or its weight would be served by other ones.
-fn canary_service_selects_new(draft: &Draft) -> bool {
-    let service = seen_service(draft, draft.backends().canary);
-    service.is_some_and(|service| selected(service) == draft.new_hash)
+/// The canary Service must already lead to the new pods, or its weight would be served by other ones; so must the canary subset.
+fn leads_canary_to_new(draft: &Draft) -> bool {
+    let (name, subset) = (draft.backends().canary, subsets::named(draft));
+    let by_subset = subsets::seen(draft).is_some_and(|[canary, _]| canary == draft.new_hash);
+    if name.is_empty() && subset.is_some() {
+        return by_subset;
+    }
+    let service = seen_service(draft, name);
+    service.is_some_and(|service| selected(service) == draft.new_hash) && (subset.is_none() || by_subset)
+}
+
+/// Whether the canary's and the stable side lead to pods with this hash, by Service or by subset, as they were seen. A subset that
+/// cannot be seen may.
+fn sides_of(draft: &Draft, hash: &str) -> [bool; 2] {
+    let selects = |name: &str| seen_service(draft, name).is_some_and(|service| selected(service) == hash);
+    let by_subset = match (subsets::named(draft), subsets::seen(draft)) {
+        (None, _) => [false; 2],
+        (Some(_), None) => [true; 2],
+        (Some(_), Some(seen)) => seen.map(|seen| seen == hash),
+    };
+    let backends = draft.backends();
+    [
+        selects(backends.canary) || by_subset[0],
+        selects(backends.stable) || by_subset[1],
+    ]
 }
 
 fn seen_service<'d>(draft: &Draft<'d>, name: &str) -> Option<&'d Service> {
@@ -225,8 +281,7 @@ pub fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
 /// cannot be seen.
 pub fn served(draft: &Draft, hash: &str) -> i32 {
     let max = draft.weight_max();
-    let selects = |name: &str| seen_service(draft, name).is_some_and(|service| selected(service) == hash);
-    let (canary, stable) = (selects(draft.backends().canary), selects(draft.backends().stable));
+    let [canary, stable] = sides_of(draft, hash);
     if !canary && !stable {
         return 0;
     }
@@ -269,11 +324,12 @@ pub fn carries(draft: &Draft, hash: &str) -> bool {
     let weights = status.canary.weights.as_ref();
     let by_weights =
         weights.is_some_and(|w| w.canary.pod_template_hash == hash || w.stable.pod_template_hash == hash);
-    let services = [draft.backends().canary, draft.backends().stable];
-    let by_service = services
-        .into_iter()
-        .any(|name| seen_service(draft, name).is_some_and(|s| selected(s) == hash));
-    by_status || by_weights || by_service
+    // Services that swap their parts keep their pods when they carry nothing any more.
+    let by_side = match ping_pong::used(draft) {
+        true => served(draft, hash) > 0,
+        false => sides_of(draft, hash).contains(&true),
+    };
+    by_status || by_weights || by_side
 }
 
 /// The new version may not shrink below what the traffic on it needs.

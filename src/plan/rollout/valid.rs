@@ -29,6 +29,11 @@ pub fn references(draft: &Draft) -> Vec<Problem> {
     for (field, name) in of_canary.into_iter().filter(|(_, name)| !name.is_empty()) {
         problems.extend(service(draft, format!("{CANARY}.{field}"), name));
     }
+    if let Some(pair) = &draft.canary.ping_pong {
+        let (ping, pong) = (&pair.ping_service, &pair.pong_service);
+        problems.extend(service(draft, format!("{CANARY}.pingPong.pingService"), ping));
+        problems.extend(service(draft, format!("{CANARY}.pingPong.pongService"), pong));
+    }
     if let Some(strategy) = draft.blue_green {
         let active = &strategy.active_service;
         problems.extend(service(draft, format!("{BLUE_GREEN}.activeService"), active));
