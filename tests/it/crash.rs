@@ -352,6 +352,13 @@ fn a_crash_after_any_write_of_a_routed_canary_changes_nothing_in_the_end() {
 }
 
 #[test]
+fn a_crash_after_any_write_of_a_canary_with_a_shrinking_stable_version_changes_nothing_in_the_end() {
+    let mut manifest = routed(steps());
+    manifest["spec"]["strategy"]["canary"]["dynamicStableScale"] = json!(true);
+    check_all(&manifest);
+}
+
+#[test]
 fn a_crash_after_any_write_of_a_canary_without_router_changes_nothing_in_the_end() {
     check_all(&basic(steps()));
 }

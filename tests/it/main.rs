@@ -22,6 +22,7 @@ mod cli_simulate;
 #[cfg(feature = "simulate")]
 mod conformance;
 mod crash;
+mod dynamic_stable;
 mod exhaustive;
 mod fake_api;
 mod gateway;

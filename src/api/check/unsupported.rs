@@ -37,15 +37,6 @@ const ROWS: &[Row] = &[
         instead: "write the affinity into spec.template",
     },
     Row {
-        uses: |rollout| {
-            canary(rollout, "dynamicStableScale", |canary| {
-                canary.dynamic_stable_scale
-            })
-        },
-        feature: "shrinking stable while the canary grows",
-        instead: "remove the field: stable keeps its full size during the update",
-    },
-    Row {
         uses: |rollout| steps(rollout, "experiment", |step| step.experiment.is_some()),
         feature: "experiments",
         instead: "use an analysis step, which can compare canary and stable by pod-template hash",

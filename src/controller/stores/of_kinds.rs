@@ -5,10 +5,10 @@ use crate::api::analysis::AnalysisTemplate;
 use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
 use crate::base::object::Kind;
-use crate::plan::{ReplicaSet, Workload};
 use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::Experiment;
 use crate::plan::question::Service;
+use crate::plan::{ReplicaSet, Workload};
 use serde_json::Value;
 
 /// `stored!(Type, field)`: the kind's store is that field.

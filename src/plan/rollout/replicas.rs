@@ -5,7 +5,7 @@ use crate::base::gotime::Time;
 use crate::base::names::annotation;
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
-use crate::plan::rollout::{cutover, intent, sizing, traffic};
+use crate::plan::rollout::{cutover, intent, sizing, traffic, way_back};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
@@ -39,6 +39,10 @@ fn aborted(draft: &Draft) -> bool {
 /// How long the canary keeps its pods after an abort; `None` when it does not.
 fn abort_delay(draft: &Draft) -> Option<TimeDelta> {
     let given = draft.canary.abort_scale_down_delay_seconds;
+    if way_back::shrinks(draft) && given.is_none() {
+        // It shrinks as its traffic goes back; there is nothing left to keep.
+        return None;
+    }
     let seconds = delay_seconds(draft, given, |strategy| strategy.abort_scale_down_delay_seconds);
     (aborted(draft) && !draft.fully_promoted() && seconds > 0).then(|| TimeDelta::seconds(seconds.into()))
 }
@@ -116,7 +120,10 @@ fn size_stable(draft: &mut Draft) -> bool {
         .weights
         .as_ref()
         .map(|w| (w.canary.weight, w.stable.weight));
-    let wanted = sizing::of(draft, before).now().stable;
+    let wanted = match way_back::needs_all(draft) {
+        true => draft.replicas(),
+        false => sizing::of(draft, before).now().stable,
+    };
     let floor = traffic::stable_floor(draft);
     resize(draft, index, wanted.max(floor))
 }
@@ -260,7 +267,8 @@ fn routed_size(draft: &mut Draft, index: usize, kept: &mut i32) -> i32 {
     if traffic::carries(draft, set.hash()) {
         return size;
     }
-    if !draft.fully_promoted() && set.scale_down_deadline().is_none() {
+    let replaced = way_back::shrinks(draft) || !draft.fully_promoted();
+    if replaced && set.scale_down_deadline().is_none() {
         return 0;
     }
     delayed_size(draft, index, kept)

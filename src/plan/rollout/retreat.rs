@@ -4,7 +4,7 @@
 use crate::plan::Question;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::Intent;
-use crate::plan::rollout::{conditions, cutover, replicas, revision, services, status, traffic};
+use crate::plan::rollout::{conditions, cutover, replicas, revision, services, status, traffic, way_back};
 
 /// What has to be known: where the traffic goes.
 pub fn questions(draft: &Draft) -> Vec<Question> {
@@ -29,9 +29,11 @@ pub fn reconcile(draft: &mut Draft) {
     }
     let weights = traffic::reconcile(draft);
     let readable = draft.seen.unreadable.is_none();
-    // Behind a router the weights are enough. Without one the share of the pods is the share of the traffic.
-    if !draft.routed() && readable && draft.replicas() > 0 {
-        replicas::reconcile(draft, None);
+    // Behind a router the weights are enough, unless stable has to grow first. Without one the share of the pods is the share of the
+    // traffic.
+    if (!draft.routed() || way_back::shrinks(draft)) && readable && draft.replicas() > 0 {
+        let known = weights.as_ref().map(|w| (w.canary.weight, w.stable.weight));
+        replicas::reconcile(draft, known);
     }
     let old = draft.rollout.status.clone();
     let mut next = old.clone();

@@ -6,9 +6,7 @@ use crate::base::gotime::Time;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{
-    conditions, cutover, metadata, ping_pong, selector, sizing, traffic, valid,
-};
+use crate::plan::rollout::{conditions, cutover, metadata, ping_pong, selector, sizing, traffic, valid};
 use crate::plan::{Answer, Note, Question, ReplicaSet};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;

@@ -121,6 +121,14 @@ impl Sizing<'_> {
         i32::try_from(whole + i64::from(rest != 0)).unwrap_or(i32::MAX)
     }
 
+    /// The weight that so many pods carry, rounded down.
+    pub fn carried(&self, pods: i32) -> i32 {
+        let weight = i64::from(pods.max(0)) * i64::from(self.weight_max) / i64::from(self.replicas.max(1));
+        i32::try_from(weight)
+            .unwrap_or(self.weight_max)
+            .min(self.weight_max)
+    }
+
     fn at_least_min_pods(&self, size: i32) -> i32 {
         let floor = self.min_pods.unwrap_or(0).min(self.replicas);
         if size == 0 { 0 } else { size.max(floor) }

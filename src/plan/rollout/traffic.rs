@@ -9,7 +9,7 @@ use crate::base::names::{label, reason};
 use crate::base::object::{Key, Kind};
 use crate::plan::question::Service;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{ping_pong, sizing, steps, subsets};
+use crate::plan::rollout::{ping_pong, sizing, steps, subsets, way_back};
 use crate::plan::{Guard, Note, Question};
 use crate::route::{self, Router, Special, Subject, Wanted, Weights};
 use serde_json::Value;
@@ -135,8 +135,11 @@ fn destinations(draft: &Draft, canary: i32) -> TrafficWeights {
         service_name: service.to_owned(),
         pod_template_hash: hash.to_owned(),
     };
+    // A canary that is on its way out keeps its name until its traffic is gone.
+    let leaving = way_back::leaving(draft).filter(|_| canary > 0);
+    let new_hash = leaving.map_or(&draft.new_hash, |leaving| &leaving.pod_template_hash);
     TrafficWeights {
-        canary: destination(canary, &draft.new_hash, &draft.canary.canary_service),
+        canary: destination(canary, new_hash, &draft.canary.canary_service),
         stable: destination(
             draft.weight_max() - canary,
             &status.stable_rs,
@@ -160,8 +163,16 @@ fn announce(draft: &mut Draft, stored: Option<&TrafficWeights>, next: &TrafficWe
 /// The canary weight to serve now: what the steps ask for, as far as ready pods carry it.
 fn desired(draft: &Draft) -> i32 {
     let status = &draft.rollout.status;
+    if way_back::leaving(draft).is_some() {
+        return way_back::weight(draft);
+    }
     if !canary_may_serve(draft) {
         return 0;
+    }
+    if status.promote_full && way_back::shrinks(draft) {
+        // Stable goes as the canary comes: each gets what its pods can carry.
+        let available = draft.set(draft.roles().new).map_or(0, |set| set.available);
+        return sizing::of(draft, None).carried(available);
     }
     if status.promote_full {
         return status
@@ -174,10 +185,12 @@ fn desired(draft: &Draft) -> i32 {
     if all.is_empty() {
         return 0;
     }
-    if !sizing::of(draft, None).reached() {
-        return steps::weight_before(all, index).min(carried_so_far(status, &draft.new_hash));
-    }
-    steps::weight(all, index, draft.weight_max())
+    let sizing = sizing::of(draft, None);
+    let goal = steps::weight(all, index, draft.weight_max());
+    let before = steps::weight_before(all, index).min(carried_so_far(status, &draft.new_hash));
+    // A smaller weight comes before the smaller size: pods go when their traffic is gone.
+    let lowers = goal < before && sizing.new.is_some_and(|new| new.available >= sizing.share(goal));
+    if lowers || sizing.reached() { goal } else { before }
 }
 
 /// The weight that the status says this version carries. Steps that were jumped over (a rollback within its window, a person's skip)
@@ -267,7 +280,7 @@ pub fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
     let Some(stable) = draft.set(draft.roles().stable) else {
         return false;
     };
-    if draft.rollout.status.abort {
+    if draft.rollout.status.abort || way_back::leaving(draft).is_some() {
         return stable.available > 0;
     }
     let share = i64::from(draft.weight_max() - canary_weight) * i64::from(draft.replicas());
