@@ -4,8 +4,8 @@ use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 
 use crate::case::{Case, SOON, look, phase, promoted};
-use crate::manifests::{containers, rollout};
-use crate::record::tag_of;
+use crate::manifests::{containers, rollout, routed};
+use crate::record::{Seen, tag_of};
 use crate::support::wait::eventually;
 
 const HASH: &str = "rollouts-pod-template-hash";
@@ -17,6 +17,11 @@ fn worn(case: &Case, tag: &str, label: &str) -> Vec<Value> {
         let pods = names.iter().filter_map(|name| seen.get("Pod", name));
         pods.map(|pod| pod["metadata"]["labels"][label].clone()).collect()
     })
+}
+
+fn name_of(seen: &Seen, tag: &str) -> String {
+    let set = seen.set_of(tag).unwrap();
+    set["metadata"]["name"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
@@ -147,4 +152,68 @@ async fn a_restart_evicts_the_pods_and_a_budget_can_hold_it_up() {
     );
     let sets = case.record.look(|seen| seen.all("ReplicaSet").len());
     assert_eq!(sets, 1, "a restart is no release");
+}
+
+#[tokio::test]
+async fn a_stable_version_that_shrank_gets_its_pods_back_before_its_traffic() {
+    let case = Case::new("dynamic-stable").await;
+    let canary = json!({"dynamicStableScale": true, "steps": [{"setWeight": 50}, {"pause": {}}]});
+    case.apply(routed(4, "v1", &case.space.namespace, canary)).await;
+    case.until_healthy("v1").await;
+    case.release("v2").await;
+    case.until_phase("Paused", "CanaryPauseStep").await;
+    let size = |tag: &str| {
+        let size = |seen: &Seen| seen.set_of(tag)?["spec"]["replicas"].as_i64();
+        case.record.look(size)
+    };
+    eventually(SOON, "stable has shrunk", || async {
+        let sizes = (size("v1"), size("v2"));
+        if sizes == (Some(2), Some(2)) {
+            Ok(())
+        } else {
+            Err(format!("{sizes:?}"))
+        }
+    })
+    .await;
+    case.serin_ok(&["abort", "web"]).await;
+    case.until_phase("Degraded", "RolloutAborted").await;
+    eventually(SOON, "stable is whole again", || async {
+        let sizes = (size("v1"), size("v2"));
+        if sizes == (Some(4), Some(0)) {
+            Ok(())
+        } else {
+            Err(format!("{sizes:?}"))
+        }
+    })
+    .await;
+    let web = case.rollouts().get("web").await.unwrap();
+    assert_eq!(web.data["status"]["canary"]["weights"]["canary"]["weight"], 0);
+    // Never less available than the share that stable had at that moment.
+    let ready = case.record.values(
+        "ReplicaSet",
+        &case.record.look(|seen| name_of(seen, "v1")),
+        |set| set["status"]["availableReplicas"].as_i64(),
+    );
+    assert!(ready.iter().all(|ready| *ready >= 1), "{ready:?}");
+}
+
+#[tokio::test]
+async fn new_pods_keep_off_the_nodes_of_stable() {
+    let case = Case::new("anti-affinity").await;
+    let wish = json!({"preferredDuringSchedulingIgnoredDuringExecution": {"weight": 50}});
+    let web = rollout(
+        2,
+        "v1",
+        json!({"steps": [{"setWeight": 50}, {"pause": {}}], "antiAffinity": wish}),
+    );
+    case.apply([web]).await;
+    let web = case.until_healthy("v1").await;
+    case.release("v2").await;
+    case.until_phase("Paused", "CanaryPauseStep").await;
+    let terms = case.record.look(|seen| {
+        let spec = &seen.set_of("v2").unwrap()["spec"]["template"]["spec"];
+        spec["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"].clone()
+    });
+    let values = terms.pointer("/0/podAffinityTerm/labelSelector/matchExpressions/0/values/0");
+    assert_eq!(values, Some(&web["status"]["stableRS"]), "{terms}");
 }

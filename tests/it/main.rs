@@ -9,6 +9,7 @@
     reason = "a test tool ends by panicking, with the cause"
 )]
 
+mod anti_affinity;
 mod blue_green;
 mod blue_green_chance;
 mod blue_green_crash;

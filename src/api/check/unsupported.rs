@@ -5,7 +5,7 @@
 
 use crate::api::check::problem::Problem;
 use crate::api::rollout::Rollout;
-use crate::api::strategy::{BlueGreenStrategy, CanaryStep, CanaryStrategy};
+use crate::api::strategy::CanaryStep;
 use crate::api::traffic::TrafficRouting;
 use crate::base::names;
 
@@ -22,20 +22,6 @@ const ELSEWHERE: &str = "leave this Rollout to Argo Rollouts until it does";
 const GATEWAY: &str = "route through the Gateway API (trafficRouting.gatewayAPI), or remove the router";
 
 const ROWS: &[Row] = &[
-    Row {
-        uses: |rollout| {
-            blue_green(rollout, "antiAffinity", |strategy| {
-                strategy.anti_affinity.is_some()
-            })
-        },
-        feature: "injected anti-affinity",
-        instead: "write the affinity into spec.template",
-    },
-    Row {
-        uses: |rollout| canary(rollout, "antiAffinity", |canary| canary.anti_affinity.is_some()),
-        feature: "injected anti-affinity",
-        instead: "write the affinity into spec.template",
-    },
     Row {
         uses: |rollout| steps(rollout, "experiment", |step| step.experiment.is_some()),
         feature: "experiments",
@@ -104,16 +90,6 @@ pub fn unsupported(rollout: &Rollout) -> Vec<Problem> {
 
 fn one(used: bool, field: &str) -> Vec<String> {
     used.then(|| field.to_owned()).into_iter().collect()
-}
-
-fn blue_green(rollout: &Rollout, field: &str, used: fn(&BlueGreenStrategy) -> bool) -> Vec<String> {
-    let used = rollout.spec.strategy.blue_green.as_ref().is_some_and(used);
-    one(used, &format!("spec.strategy.blueGreen.{field}"))
-}
-
-fn canary(rollout: &Rollout, field: &str, used: fn(&CanaryStrategy) -> bool) -> Vec<String> {
-    let used = rollout.spec.strategy.canary.as_ref().is_some_and(used);
-    one(used, &format!("spec.strategy.canary.{field}"))
 }
 
 fn steps(rollout: &Rollout, kind: &str, used: fn(&CanaryStep) -> bool) -> Vec<String> {

@@ -5,6 +5,7 @@
 
 mod analysis;
 mod announce;
+mod anti_affinity;
 mod blue_green;
 mod canary;
 mod caution;

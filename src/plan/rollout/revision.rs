@@ -6,7 +6,9 @@ use crate::base::gotime::Time;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{conditions, cutover, metadata, ping_pong, selector, sizing, traffic, valid};
+use crate::plan::rollout::{
+    anti_affinity, conditions, cutover, metadata, ping_pong, selector, sizing, traffic, valid,
+};
 use crate::plan::{Answer, Note, Question, ReplicaSet};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -40,7 +42,10 @@ pub fn identify(draft: &mut Draft) {
         return;
     }
     let template = draft.rollout.spec.template.clone().unwrap_or_default();
-    let same = |set: &&ReplicaSet| hash::templates_equal(&metadata::undressed(set, &template), &template);
+    let same = |set: &&ReplicaSet| {
+        let plain = anti_affinity::stripped(metadata::undressed(set, &template));
+        hash::templates_equal(&plain, &template)
+    };
     let equal = draft
         .sets
         .iter()
@@ -282,6 +287,7 @@ fn build(draft: &Draft, revision: i64) -> (ReplicaSet, Value) {
     selector["matchLabels"][label::POD_HASH] = json!(draft.new_hash);
     let mut annotations = copied_annotations(&rollout.metadata);
     let worn = metadata::dress_new(draft, &mut template);
+    anti_affinity::inject(draft, &mut template);
     annotations.extend(worn.map(|worn| (annotation::EPHEMERAL_METADATA.to_owned(), worn)));
     annotations.insert(annotation::REVISION.into(), revision.to_string());
     annotations.insert(annotation::DESIRED_REPLICAS.into(), draft.replicas().to_string());
@@ -354,6 +360,9 @@ pub fn sync(draft: &mut Draft) {
     if draft.sets[index].min_ready_seconds != ready_seconds {
         patch["spec"]["minReadySeconds"] = json!(ready_seconds);
         draft.sets[index].min_ready_seconds = ready_seconds;
+    }
+    if let Some(template) = anti_affinity::refresh(draft, &draft.sets[index].template) {
+        patch["spec"]["template"] = template;
     }
     if patch != json!({}) {
         draft.patch_set(index, &patch);
