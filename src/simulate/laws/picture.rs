@@ -9,6 +9,7 @@ use super::objects::{Route, Run, Service, Set, Slice, service_hash};
 use super::past::Past;
 use super::read::{Id, WHOLE, label, text};
 use super::rollout::Rollout;
+use super::routers;
 use super::tale::Tale;
 use crate::base::names;
 use crate::cluster::store::{Change, Key, Store};
@@ -182,7 +183,15 @@ impl Picture {
             "rollouts.argoproj.io" => self.rollout(id, after, by, facts),
             "replicasets.apps" => self.set(id, after),
             "services" => self.service(id, after),
-            "httproutes.gateway.networking.k8s.io" => self.route(id, after),
+            "httproutes.gateway.networking.k8s.io" => self.route(id, after.map(|raw| Route::read(raw))),
+            routers::INGRESSES => {
+                let id = routers::route_id(&key.resource, &id);
+                self.route(id, after.and_then(|raw| routers::ingress(raw)));
+            }
+            routers::VIRTUAL_SERVICES => {
+                let id = routers::route_id(&key.resource, &id);
+                self.route(id, after.map(|raw| routers::virtual_service(raw)));
+            }
             "endpointslices.discovery.k8s.io" => self.slice(id, after),
             "analysisruns.argoproj.io" => self.run(id, after),
             _ => return,
@@ -262,8 +271,8 @@ impl Picture {
         users.iter().for_each(|user| self.share_out(user));
     }
 
-    fn route(&mut self, id: Id, after: Option<&Arc<Value>>) {
-        let read = after.map(|raw| Arc::new(Route::read(raw)));
+    fn route(&mut self, id: Id, after: Option<Route>) {
+        let read = after.map(Arc::new);
         let same = self.routes.get(&id) == read.as_ref();
         let before = match read {
             Some(route) => self.routes.insert(id.clone(), route),
