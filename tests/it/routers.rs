@@ -260,3 +260,25 @@ fn a_crash_after_any_write_behind_istio_by_subset_ends_as_without() {
 fn a_crash_after_any_write_with_services_that_swap_ends_as_without() {
     check_built(&ping_pong, &STORIES[..2]);
 }
+
+#[test]
+fn the_examples_have_no_problems() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut rollouts = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap();
+        let objects: Vec<Value> = serde_saphyr::from_multiple(&text).unwrap();
+        for object in objects.into_iter().filter(|object| object["kind"] == "Rollout") {
+            let rollout = serde_json::from_value(object).unwrap();
+            let problems = serin::api::check::rollout(&rollout);
+            let told: Vec<String> = problems.iter().map(ToString::to_string).collect();
+            assert!(told.is_empty(), "{}: {told:?}", path.display());
+            rollouts += 1;
+        }
+    }
+    assert!(rollouts >= 6, "{rollouts}");
+}
