@@ -91,9 +91,8 @@ async fn nginx_gets_a_canary_ingress_that_follows_the_weights_and_the_abort() {
     until(&all, name, "no weight after the abort", with("0"), weight).await;
 }
 
-#[tokio::test]
-async fn istio_serves_by_subset_and_by_header_as_the_steps_say() {
-    let case = Case::new("istio").await;
+/// A canary by subset, with a header route.
+fn meshed() -> Vec<Value> {
     let header = json!({"name": "beta", "match": [{"headerName": "x-beta", "headerValue": {"exact": "1"}}]});
     let steps = json!([{"setWeight": 20}, {"setHeaderRoute": header}, {"pause": {}}]);
     let rule = json!({"name": "web", "canarySubsetName": "canary", "stableSubsetName": "stable"});
@@ -104,13 +103,18 @@ async fn istio_serves_by_subset_and_by_header_as_the_steps_say() {
     let subsets =
         json!([{"name": "stable", "labels": {"app": "web"}}, {"name": "canary", "labels": {"app": "web"}}]);
     let canary = json!({"trafficRouting": routing, "steps": steps, "scaleDownDelaySeconds": 2});
-    case.apply([
+    vec![
         service("web"),
         mesh("VirtualService", json!({"hosts": ["web"], "http": http})),
         mesh("DestinationRule", json!({"host": "web", "subsets": subsets})),
         rollout(2, "v1", canary),
-    ])
-    .await;
+    ]
+}
+
+#[tokio::test]
+async fn istio_serves_by_subset_and_by_header_as_the_steps_say() {
+    let case = Case::new("istio").await;
+    case.apply(meshed()).await;
     case.until_healthy("v1").await;
     case.release("v2").await;
     let web = case.until_phase("Paused", "").await;

@@ -4,7 +4,7 @@
 use super::Facts;
 use super::answers::Answers;
 use super::calm::Calm;
-use super::delta::{Delta, RunTurn, ShareMove, SizeMove, Switch, Turn};
+use super::delta::{Delta, RunTurn, ShareMove, SizeMove, Switch, Turn, changes};
 use super::objects::{Route, Run, Service, Set, Slice, service_hash};
 use super::past::Past;
 use super::read::{Id, WHOLE, label, text};
@@ -185,14 +185,9 @@ impl Picture {
             "rollouts.argoproj.io" => self.rollout(id, after, by, facts),
             "replicasets.apps" => self.set(id, after),
             "services" => self.service(id, after),
-            "httproutes.gateway.networking.k8s.io" => self.route(id, after.map(|raw| Route::read(raw))),
-            routers::INGRESSES => {
-                let id = routers::route_id(&key.resource, &id);
-                self.route(id, after.and_then(|raw| routers::ingress(raw)));
-            }
-            routers::VIRTUAL_SERVICES => {
-                let id = routers::route_id(&key.resource, &id);
-                self.route(id, after.map(|raw| routers::virtual_service(raw)));
+            routers::HTTP_ROUTES | routers::INGRESSES | routers::VIRTUAL_SERVICES => {
+                let (id, route) = routers::read(&key.resource, &id, after);
+                self.route(id, route);
             }
             "endpointslices.discovery.k8s.io" => self.slice(id, after),
             "analysisruns.argoproj.io" => self.run(id, after),
@@ -412,14 +407,6 @@ impl Picture {
             }
         }
         shares
-    }
-}
-
-fn changes(record: &Record) -> &[Change] {
-    match &record.what {
-        What::Request(request) => &request.changes,
-        What::Changed(changes) => changes,
-        _ => &[],
     }
 }
 

@@ -9,9 +9,19 @@ use crate::base::names::label;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
+pub const HTTP_ROUTES: &str = "httproutes.gateway.networking.k8s.io";
 pub const INGRESSES: &str = "ingresses.networking.k8s.io";
 pub const VIRTUAL_SERVICES: &str = "virtualservices.networking.istio.io";
 pub const DESTINATION_RULES: &str = "destinationrules.networking.istio.io";
+
+/// An object among the routes.
+pub fn read(resource: &str, id: &Id, raw: Option<&Arc<Value>>) -> (Id, Option<Route>) {
+    match resource {
+        INGRESSES => (route_id(resource, id), raw.and_then(|raw| ingress(raw))),
+        VIRTUAL_SERVICES => (route_id(resource, id), raw.map(|raw| virtual_service(raw))),
+        _ => (id.clone(), raw.map(|raw| Route::read(raw))),
+    }
+}
 
 /// The id of an object among the routes.
 pub fn route_id(resource: &str, (namespace, name): &Id) -> Id {
@@ -40,7 +50,7 @@ fn virtual_services<'v>(rollout: &Id, istio: &'v Value) -> impl Iterator<Item = 
 }
 
 /// The weights of a canary Ingress; `None` for any other.
-pub fn ingress(raw: &Value) -> Option<Route> {
+fn ingress(raw: &Value) -> Option<Route> {
     let all = raw["metadata"]["annotations"].as_object()?;
     let prefix = all.iter().find_map(|(name, value)| {
         let prefix = name.strip_suffix("/canary")?;
@@ -61,7 +71,7 @@ pub fn ingress(raw: &Value) -> Option<Route> {
 }
 
 /// The weights by host of a VirtualService.
-pub fn virtual_service(raw: &Value) -> Route {
+fn virtual_service(raw: &Value) -> Route {
     let lists = ["http", "tls", "tcp"]
         .into_iter()
         .flat_map(|name| list(&raw["spec"], name));
