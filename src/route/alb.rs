@@ -201,7 +201,7 @@ impl<'a> LoadBalancers<'a> {
             });
             paths.splice(0..0, ours.collect::<Vec<_>>());
         }
-        (desired != *seen).then(|| Value::Array(desired))
+        (desired != *seen).then_some(Value::Array(desired))
     }
 
     fn patch(&self, ingress: &Value, wanted: &Wanted) -> Option<Value> {

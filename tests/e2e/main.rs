@@ -32,5 +32,6 @@ mod person;
 mod playground;
 mod promql;
 mod providers;
+mod routers;
 mod slack;
 mod turns;

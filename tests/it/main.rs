@@ -34,6 +34,8 @@ mod lives;
 mod refused_route;
 mod restart;
 mod role_metadata;
+mod routers;
+mod strategy_change;
 mod tidy;
 mod web_answers;
 mod workload_ref;

@@ -295,6 +295,33 @@ impl World {
         self.carry_out(plan)
     }
 
+    /// Carries out one write of the controller.
+    fn write(&mut self, action: &Action) {
+        match action.verb {
+            Verb::Create => self.put(action.kind, action.body.clone()),
+            Verb::Patch | Verb::PatchScale => self.patch(action.kind, &action.key.name, &action.body, false),
+            Verb::PatchStatus => self.patch(action.kind, &action.key.name, &action.body, true),
+            Verb::Evict => {
+                self.patch(
+                    action.kind,
+                    &action.key.name,
+                    &json!({"metadata": {"deletionTimestamp": self.now}}),
+                    false,
+                );
+            }
+            Verb::Delete => {
+                let gone = self
+                    .objects
+                    .remove(&(action.kind, action.key.name.clone()))
+                    .unwrap();
+                self.dirty = true;
+                let body = json!({"preconditions": {"uid": gone["metadata"]["uid"],
+                    "resourceVersion": gone["metadata"]["resourceVersion"]}});
+                self.tell_wrote(Verb::Delete, action.kind, &action.key.name, body);
+            }
+        }
+    }
+
     fn carry_out(&mut self, plan: Plan) -> bool {
         if plan.deferrable && self.patient {
             let due = self
@@ -318,31 +345,7 @@ impl World {
             }
             self.check_guard(&action, &written);
             self.by = By::Controller;
-            match action.verb {
-                Verb::Create => self.put(action.kind, action.body.clone()),
-                Verb::Patch | Verb::PatchScale => {
-                    self.patch(action.kind, &action.key.name, &action.body, false)
-                }
-                Verb::PatchStatus => self.patch(action.kind, &action.key.name, &action.body, true),
-                Verb::Evict => {
-                    self.patch(
-                        action.kind,
-                        &action.key.name,
-                        &json!({"metadata": {"deletionTimestamp": self.now}}),
-                        false,
-                    );
-                }
-                Verb::Delete => {
-                    let gone = self
-                        .objects
-                        .remove(&(action.kind, action.key.name.clone()))
-                        .unwrap();
-                    self.dirty = true;
-                    let body = json!({"preconditions": {"uid": gone["metadata"]["uid"],
-                        "resourceVersion": gone["metadata"]["resourceVersion"]}});
-                    self.tell_wrote(Verb::Delete, action.kind, &action.key.name, body);
-                }
-            }
+            self.write(&action);
             self.by = By::Person;
             written.insert((action.kind, action.key.clone()), self.version.to_string());
             if action.verb == Verb::PatchStatus {

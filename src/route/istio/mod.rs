@@ -126,7 +126,7 @@ impl<'a> VirtualServices<'a> {
             let made: Vec<Value> = ours.map(|one| special::route(self, one, &model)).collect();
             routes.splice(0..0, made);
         }
-        (routes != *seen).then(|| Value::Array(routes))
+        (routes != *seen).then_some(Value::Array(routes))
     }
 
     /// Whether a route of a VirtualService is one of the controller's.
