@@ -74,6 +74,8 @@ fn line(action: &Action) -> String {
         Verb::Create => "create",
         Verb::Patch => "patch",
         Verb::PatchStatus => "patch the status of",
+        Verb::PatchScale => "scale",
+        Verb::Evict => "evict",
         Verb::Delete => "delete",
     };
     let body: String = action.body.to_string().chars().take(BODY_CHARS_MAX).collect();

@@ -82,11 +82,10 @@ async fn an_invalid_rollout_is_told_all_its_problems_at_once() {
 async fn what_is_not_carried_out_yet_is_named_and_nothing_is_created() {
     let case = Case::new("unsupported").await;
     let mut object = rollout(2, "v1", json!(null));
-    object["spec"]["strategy"] =
-        json!({"blueGreen": {"activeService": "web", "activeMetadata": {"labels": {"a": "b"}}}});
+    object["spec"]["strategy"] = json!({"canary": {"steps": [{"plugin": {"name": "shop/step"}}]}});
     case.apply([service("web"), object]).await;
     let web = case
-        .until_phase("Degraded", "spec.strategy.blueGreen.activeMetadata")
+        .until_phase("Degraded", "spec.strategy.canary.steps[0].plugin")
         .await;
     let invalid = web["status"]["conditions"]
         .as_array()
@@ -111,7 +110,7 @@ async fn what_is_not_carried_out_yet_is_named_and_nothing_is_created() {
                 [one]
                     if one["message"]
                         .as_str()
-                        .is_some_and(|text| text.contains("blueGreen.activeMetadata")) =>
+                        .is_some_and(|text| text.contains("steps[0].plugin")) =>
                 {
                     Ok(())
                 }

@@ -225,10 +225,10 @@ fn blue_green_is_played_and_a_person_promotes_what_waits_for_one() {
 
 #[test]
 fn what_is_not_carried_out_is_named_as_the_controller_names_it() {
-    let strategy = "{blueGreen: {activeService: web, activeMetadata: {}}}";
+    let strategy = "{canary: {steps: [{plugin: {name: shop/step}}]}}";
     let manifest = rollout("", "").replace("{canary: {steps: []}}", strategy);
-    let file = Scratch::new("metadata.yaml", &manifest);
-    let told = "spec.strategy.blueGreen.activeMetadata: this version of Serin does not carry out metadata";
+    let file = Scratch::new("plugin.yaml", &manifest);
+    let told = "spec.strategy.canary.steps[0].plugin: this version of Serin does not carry out step plugins";
     check(&format!("-f {}", file.path()), 1, &[], &[told]);
 }
 
