@@ -196,7 +196,7 @@ impl Target {
         resource.scale.as_ref()?;
         let name = text("name")?.to_owned();
         let object = world.get(&resource, namespace, &name).ok()?;
-        let scale = write::scale(&resource, &object);
+        let scale = write::scale(&resource, &object).ok()?;
         Some(Self {
             namespace: namespace.to_owned(),
             replicas: scale["spec"]["replicas"].as_i64().unwrap_or(0),

@@ -24,7 +24,14 @@ fn widget() -> Value {
 fn told(spec: Value, old: Option<Value>) -> Vec<String> {
     let object =
         |spec| json!({"apiVersion": "test.io/v1", "kind": "Widget", "metadata": {"name": "b"}, "spec": spec});
-    let causes = validate(&widget(), &object(spec), old.map(object).as_ref());
+    let schema = widget();
+    let checked = Checked {
+        schema: &schema,
+        part: None,
+        ruled: true,
+        blocked: false,
+    };
+    let causes = validate(&checked, &object(spec), old.map(object).as_ref());
     causes
         .iter()
         .map(|cause| format!("{}: {}", cause.field, cause.message))

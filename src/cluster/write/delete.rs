@@ -2,24 +2,25 @@
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
 use super::Written;
 use crate::base::gotime::Time;
 use crate::cluster::catalog::DEFINITIONS;
 use crate::cluster::failure::Failure;
-use crate::cluster::read;
 use crate::cluster::request::Call;
 use crate::cluster::select::label_selector_matches;
 use crate::cluster::store::Key;
 use crate::cluster::world::World;
+use crate::cluster::{options, read};
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
 pub fn delete(world: &mut World, call: &Call) -> Result<Written, Failure> {
     let options = call.delete_options();
+    options::delete(call, &options)?;
     let object = world.get(&call.resource, &call.namespace, &call.name)?;
     preconditions(call, &object, &options["preconditions"])?;
     let key = Key::new(&call.resource.id, &call.namespace, &call.name);
@@ -45,15 +46,22 @@ pub fn erase(world: &mut World, key: &Key, object: &Arc<Value>, options: &Value)
     let mut marked = Value::clone(object);
     propagate(&key.resource, &mut marked, options);
     let grace = grace(&key.resource, object, options);
-    if grace == 0 && no_finalizers(&marked) {
-        let last = expunge(world, key, None).unwrap_or_else(|| Arc::clone(object));
+    let gone = grace == 0 && no_finalizers(&marked);
+    if gone && &*key.resource != "pods" {
+        let last = expunge(world, key).unwrap_or_else(|| Arc::clone(object));
         return (true, last);
     }
+    // A pod is marked even when it goes at once: its watchers see both.
     mark(world, &mut marked, grace);
-    if marked == **object {
-        return (false, Arc::clone(object));
+    let last = if marked == **object {
+        Arc::clone(object)
+    } else {
+        world.store.put(key, marked)
+    };
+    if gone {
+        expunge(world, key);
     }
-    (false, world.store.put(key, marked))
+    (gone, last)
 }
 
 fn success(call: &Call, object: &Value) -> Value {
@@ -88,7 +96,7 @@ fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failu
             );
             // Here the server says the kind where it says the resource elsewhere.
             return Err(Failure::conflict(
-                &resource.group,
+                resource.rules_group(),
                 &resource.kind,
                 &call.name,
                 &why,
@@ -179,7 +187,12 @@ fn mark(world: &World, object: &mut Value, grace: i64) {
     if !first && before == Some(grace) {
         return;
     }
-    let end = world.now() + TimeDelta::seconds(grace);
+    // A shorter grace counts from when the deletion was asked for.
+    let asked = object["metadata"]["deletionTimestamp"]
+        .as_str()
+        .and_then(|end| DateTime::parse_from_rfc3339(end).ok())
+        .map(|end| end.to_utc() - TimeDelta::seconds(before.unwrap_or(0)));
+    let end = asked.unwrap_or_else(|| world.now()) + TimeDelta::seconds(grace);
     object["metadata"]["deletionTimestamp"] = Time::new(end).rfc3339().into();
     object["metadata"]["deletionGracePeriodSeconds"] = grace.into();
     if let (true, Some(generation)) = (first, object["metadata"]["generation"].as_i64()) {
@@ -190,11 +203,8 @@ fn mark(world: &World, object: &mut Value, grace: i64) {
     }
 }
 
-/// Removes an object for good; `last` is what its watchers are shown instead of what was stored.
-pub fn expunge(world: &mut World, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
-    if let Some(last) = last {
-        world.store.overwrite(key, last);
-    }
+/// Removes an object for good.
+pub fn expunge(world: &mut World, key: &Key) -> Option<Arc<Value>> {
     let gone = world.store.remove(key)?;
     if &*key.resource == DEFINITIONS {
         undefine(world, &key.name);
@@ -233,7 +243,7 @@ pub fn collect(world: &mut World, call: &Call) -> Result<Written, Failure> {
     let list = json!({
         "kind": call.resource.list_kind, "apiVersion": call.resource.api_version(),
         "metadata": {"resourceVersion": world.store.version().to_string()},
-        "items": found.iter().map(|object| Value::clone(object)).collect::<Vec<_>>(),
+        "items": found.iter().map(|object| read::item(call, object)).collect::<Vec<_>>(),
     });
     Ok(Written::new(200, list))
 }
