@@ -2,6 +2,7 @@
 
 mod accept;
 mod delete;
+mod evict;
 mod scale;
 
 use std::sync::Arc;
@@ -64,7 +65,7 @@ fn place(call: &Call, object: &mut Value) -> Result<(), Failure> {
 pub fn create(world: &mut World, call: &Call) -> Result<Written, Failure> {
     match call.subresource.as_str() {
         "binding" => return bind(world, call),
-        "eviction" => return delete::evict(world, call),
+        "eviction" => return evict::evict(world, call),
         _ => {}
     }
     options::write(call)?;

@@ -84,10 +84,7 @@ fn messages_are_those_of_the_server() {
     );
     check(
         json!({"size": 1, "name": "b"}),
-        &[
-            "spec.name: Invalid value: \"b\": spec.name in body should be at least 2 chars long",
-            "spec.name: Invalid value: \"b\": spec.name in body should match '^a+$'",
-        ],
+        &["spec.name: Invalid value: \"b\": spec.name in body should be at least 2 chars long"],
     );
     check(
         json!({"size": 1, "list": [{"name": "a"}, {"name": "a"}], "set": ["a", "a"]}),

@@ -5,53 +5,63 @@ use serde_json::Value;
 use crate::cluster::catalog::Resource;
 use crate::cluster::failure::{Cause, Failure};
 use crate::cluster::request::Call;
-use crate::cluster::typed::unknown_fields;
+use crate::cluster::typed::{Typed, unknown_fields};
 use crate::cluster::{events, golang, patch, rules, schema};
 
 use super::scale;
 
-/// Reads an object as its kind: wrong types are refused, unknown fields dropped and returned.
-fn decode(resource: &Resource, mut object: Value) -> Result<(Value, Vec<String>), String> {
+/// An object that was read as its kind, and the paths of what was unknown in it.
+type Decoded = (Value, Vec<String>);
+
+/// Reads an object of a built-in kind: wrong types are refused, unknown fields dropped.
+fn decode(resource: &Resource, typed: Typed, object: &Value) -> Result<Decoded, String> {
+    let kept =
+        typed(object.clone()).map_err(|why| golang::type_error(&resource.kind, object, typed, &why))?;
     let mut unknown = Vec::new();
-    if let Some(typed) = resource.typed {
-        let kept =
-            typed(object.clone()).map_err(|why| golang::type_error(&resource.kind, &object, typed, &why))?;
-        unknown_fields(&object, &kept, "", &mut unknown);
-        let kept = match resource.form {
-            Some(form) => (form.store)(kept),
-            None => kept,
-        };
-        return Ok((kept, unknown));
-    }
+    unknown_fields(object, &kept, "", &mut unknown);
+    let kept = match resource.form {
+        Some(form) => (form.store)(kept),
+        None => kept,
+    };
+    Ok((kept, unknown))
+}
+
+/// Reads an object of a custom kind: unknown fields are dropped, defaults added. Wrong types are found by validation.
+fn prune(resource: &Resource, mut object: Value) -> Decoded {
+    let mut unknown = Vec::new();
     let document = resource.schema.as_deref().unwrap_or(&Value::Null);
     schema::prune(document, &mut object, &mut unknown);
     schema::default(document, &mut object);
-    Ok((object, unknown))
+    (object, unknown)
 }
 
 /// The object of a request as it would be stored, with the warnings about it.
 pub fn read(call: &Call, object: Value) -> Result<(Value, Vec<String>), Failure> {
-    let (object, unknown) = decode(&call.resource, object).map_err(|why| {
-        let (kind, version) = (&call.resource.kind, &call.resource.version);
-        Failure::bad_request(format!(
-            "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
-        ))
-    })?;
+    let (object, unknown) = match call.resource.typed {
+        None => prune(&call.resource, object),
+        Some(typed) => decode(&call.resource, typed, &object).map_err(|why| {
+            let (kind, version) = (&call.resource.kind, &call.resource.version);
+            Failure::bad_request(format!(
+                "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
+            ))
+        })?,
+    };
     Ok((object, judge_unknown(call, unknown)?))
 }
 
 /// As [`read`], of an object that a patch has made.
 pub fn read_patched(call: &Call, patched: Value) -> Result<(Value, Vec<String>), Failure> {
-    let kind = patched["kind"].as_str().unwrap_or_default();
-    if !call.resource.custom() && kind != call.resource.kind {
-        return Err(patch::undecodable(&patched, &call.no_conversion(kind)));
-    }
-    let (object, unknown) = match call.resource.custom() {
-        true => decode(&call.resource, patched).map_err(Failure::bad_request)?,
-        false => match decode(&call.resource, patched.clone()) {
-            Ok(decoded) => decoded,
-            Err(why) => return Err(patch::undecodable(&patched, &why)),
-        },
+    let (object, unknown) = match call.resource.typed {
+        None => prune(&call.resource, patched),
+        Some(typed) => {
+            let kind = patched["kind"].as_str().unwrap_or_default();
+            let decoded = if kind == call.resource.kind {
+                decode(&call.resource, typed, &patched)
+            } else {
+                Err(call.no_conversion(kind))
+            };
+            decoded.map_err(|why| patch::undecodable(&patched, &why))?
+        }
     };
     Ok((object, judge_unknown(call, unknown)?))
 }

@@ -1,4 +1,4 @@
-//! DELETE: preconditions, grace, finalizers and propagation; collections; evictions.
+//! DELETE: preconditions, grace, finalizers and propagation; collections.
 
 use std::sync::Arc;
 
@@ -10,7 +10,6 @@ use crate::base::gotime::Time;
 use crate::cluster::catalog::DEFINITIONS;
 use crate::cluster::failure::Failure;
 use crate::cluster::request::Call;
-use crate::cluster::select::label_selector_matches;
 use crate::cluster::store::Key;
 use crate::cluster::world::World;
 use crate::cluster::{options, read};
@@ -246,77 +245,4 @@ pub fn collect(world: &mut World, call: &Call) -> Result<Written, Failure> {
         "items": found.iter().map(|object| read::item(call, object)).collect::<Vec<_>>(),
     });
     Ok(Written::new(200, list))
-}
-
-/// Deletes a pod if the disruption budgets over it allow it.
-pub fn evict(world: &mut World, call: &Call) -> Result<Written, Failure> {
-    let eviction = call.object()?;
-    let pod = world.get(&call.resource, &call.namespace, &call.name)?;
-    let budgets: Arc<str> = "poddisruptionbudgets.policy".into();
-    let over: Vec<(Key, Arc<Value>)> = world
-        .store
-        .list(&budgets, Some(&call.namespace))
-        .filter(|(_, budget)| label_selector_matches(&budget["spec"]["selector"], &pod["metadata"]["labels"]))
-        .map(|(key, budget)| (key.clone(), Arc::clone(budget)))
-        .collect();
-    if over.len() > 1 {
-        let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-        return Err(Failure::internal(why));
-    }
-    let running = pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null();
-    for (key, budget) in over.iter().filter(|_| running) {
-        disrupt(world, key, budget, &pod)?;
-    }
-    let mut whole = call.clone();
-    whole.subresource = String::new();
-    whole.body = eviction["deleteOptions"].to_string().into();
-    delete(world, &whole)?;
-    Ok(Written::new(
-        201,
-        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
-    ))
-}
-
-/// Takes one from the disruptions that a budget allows, if the pod counts there.
-fn disrupt(world: &mut World, key: &Key, budget: &Value, pod: &Value) -> Result<(), Failure> {
-    let status = &budget["status"];
-    let number = |field: &str| status[field].as_i64().unwrap_or(0);
-    if number("observedGeneration") < budget["metadata"]["generation"].as_i64().unwrap_or(0) {
-        let message = format!(
-            "The disruption budget {} is still being processed by the server.",
-            key.name
-        );
-        return Err(over_budget(10, &message));
-    }
-    let ready = pod["status"]["conditions"].as_array().is_some_and(|list| {
-        list.iter()
-            .any(|one| one["type"] == "Ready" && one["status"] == "True")
-    });
-    let (healthy, needed) = (number("currentHealthy"), number("desiredHealthy"));
-    // A pod that is not healthy is not missed, unless others might be needed for it to become so.
-    let free =
-        budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" || (healthy >= needed && needed > 0);
-    if !ready && free {
-        return Ok(());
-    }
-    if number("disruptionsAllowed") <= 0 {
-        let name = &key.name;
-        let message =
-            format!("The disruption budget {name} needs {needed} healthy pods and has {healthy} currently");
-        return Err(over_budget(0, &message));
-    }
-    let mut budget = budget.clone();
-    budget["status"]["disruptionsAllowed"] = (number("disruptionsAllowed") - 1).into();
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    budget["status"]["disruptedPods"][name] = world.stamp().into();
-    world.store.put(key, budget);
-    Ok(())
-}
-
-fn over_budget(retry_after_seconds: u64, message: &str) -> Failure {
-    let mut failure = Failure::too_many_requests(retry_after_seconds);
-    failure.message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
-    failure.retry_after_seconds = Some(retry_after_seconds).filter(|&seconds| seconds > 0);
-    failure.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": message}]}));
-    failure
 }
