@@ -156,6 +156,16 @@ impl Failure {
         Self::new(409, "Conflict", message).about(group, plural, name)
     }
 
+    /// Fields belong to others than who applies.
+    pub fn apply_conflict(message: &str, causes: &[Cause]) -> Self {
+        let mut failure = Self::new(409, "Conflict", message);
+        let causes = causes
+            .iter()
+            .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}));
+        failure.details = Some(json!({"causes": causes.collect::<Vec<_>>()}));
+        failure
+    }
+
     pub fn modified(group: &str, plural: &str, name: &str) -> Self {
         let why =
             "the object has been modified; please apply your changes to the latest version and try again";

@@ -1,8 +1,7 @@
-//! Patches applied to an object: merge, JSON, strategic merge, and a small server-side apply. Pure.
+//! Patches applied to an object: merge, JSON, strategic merge, and of an apply what concerns a subresource. Pure.
 //!
 //! Strategic merge knows the merge keys of the kinds that controllers patch; lists without a key here are replaced.
-//! Server-side apply merges like a strategic merge (custom resources: like a merge patch) and keeps no field ownership:
-//! it never removes what an earlier apply set, and it never conflicts.
+//! An apply to a subresource merges like a strategic merge (custom resources: like a merge patch) and knows no owners of fields.
 
 use serde_json::{Map, Value};
 
@@ -111,7 +110,7 @@ pub fn undecodable(object: &Value, why: &str) -> Failure {
 }
 
 /// The fields by which the items of a list are the same item. `path` is that of the list, without indexes.
-fn merge_key(path: &str, item: &Value) -> Option<&'static str> {
+pub fn merge_key(path: &str, item: &Value) -> Option<&'static str> {
     let list = path.rsplit('.').next().unwrap_or_default();
     match list {
         "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => {

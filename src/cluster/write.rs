@@ -18,7 +18,7 @@ use super::patch;
 use super::request::Call;
 use super::store::Key;
 use super::world::World;
-use super::{defaults, options};
+use super::{apply, defaults, options};
 
 /// The answer to a write.
 #[derive(Debug)]
@@ -80,6 +80,7 @@ pub fn create(world: &mut World, call: &Call) -> Result<Written, Failure> {
         object["metadata"]["name"] = world.generated_name(&base).into();
     }
     check_namespace(world, call, &object)?;
+    let applied = apply::is_apply(call).then(|| apply::first(call, &object, &world.stamp()));
     let (mut object, warnings) = accept::read(call, object)?;
     if object["metadata"]["resourceVersion"]
         .as_str()
@@ -103,6 +104,9 @@ pub fn create(world: &mut World, call: &Call) -> Result<Written, Failure> {
     }
     if &*resource.id == DEFINITIONS {
         establish(world, &mut object)?;
+    }
+    if let Some(record) = applied {
+        object["metadata"]["managedFields"] = record;
     }
     let object = if call.dry_run() {
         object
@@ -293,6 +297,7 @@ pub fn patch(world: &mut World, call: &Call) -> Result<Written, Failure> {
         return Err(call.resource.not_found(&call.name));
     };
     let mut patched = match call.resource.form {
+        _ if apply::is_apply(call) => apply::apply(call, &old, &world.stamp())?,
         Some(form) => patch::apply(call, &(form.show)(&old))?,
         None => patch::apply(call, &old)?,
     };
@@ -312,6 +317,10 @@ pub fn replace(world: &mut World, call: &Call, old: &Value, mut new: Value) -> R
         return Err(resource.modified(&call.name));
     }
     new = joined(call, old, new);
+    let record = match apply::is_apply(call) {
+        true => new["metadata"]["managedFields"].take(),
+        false => old["metadata"]["managedFields"].clone(),
+    };
     keep_system_fields(old, &mut new);
     defaults::keep(&resource.id, old, &mut new);
     defaults::fill(world, &resource.id, &mut new, false);
@@ -322,6 +331,12 @@ pub fn replace(world: &mut World, call: &Call, old: &Value, mut new: Value) -> R
         new["metadata"]["generation"] = (generation + i64::from(rises)).into();
     }
     accept::validate(call, &new, Some(old))?;
+    if !record.is_null() {
+        new["metadata"]["managedFields"] = record;
+        if !apply::is_apply(call) && new != *old {
+            apply::track(call, old, &mut new, &world.stamp());
+        }
+    }
     if new == *old || call.dry_run() {
         return Ok(Written::new(200, new));
     }
