@@ -240,13 +240,17 @@ fn is_keyed(item: &Value, key: &str) -> bool {
         .is_some_and(|key| key.iter().all(|(field, value)| item[field] == *value))
 }
 
+fn is_value(item: &Value, text: &str) -> bool {
+    serde_json::from_str::<Value>(text).is_ok_and(|value| value == *item)
+}
+
 /// What a path leads to in an object.
 pub fn find<'a>(object: &'a Value, path: &[String]) -> Option<&'a Value> {
     path.iter()
         .try_fold(object, |at, segment| match segment.split_once(':') {
             Some(("f", field)) => at.get(field),
             Some(("k", key)) => at.as_array()?.iter().find(|item| is_keyed(item, key)),
-            Some(("v", value)) => at.as_array()?.iter().find(|item| item.to_string() == value),
+            Some(("v", value)) => at.as_array()?.iter().find(|item| is_value(item, value)),
             _ => Some(at),
         })
 }
@@ -277,7 +281,7 @@ pub fn remove(object: &mut Value, path: &[String]) {
                 remove(item, rest);
             }
         }
-        (Some(("v", value)), Value::Array(list)) => list.retain(|item| item.to_string() != value),
+        (Some(("v", value)), Value::Array(list)) => list.retain(|item| !is_value(item, value)),
         _ => {}
     }
 }

@@ -26,7 +26,9 @@ pub fn metadata(object: &Value, custom: bool) -> Vec<Cause> {
         }
     }
     for (key, _) in meta["annotations"].as_object().into_iter().flatten() {
-        if let Some(why) = names::qualified(&key.to_ascii_lowercase()) {
+        // Their case does not matter; most are good as they are.
+        let wrong = names::qualified(key).and_then(|_| names::qualified(&key.to_ascii_lowercase()));
+        if let Some(why) = wrong {
             found.push(Cause::invalid("metadata.annotations", json!(key), why));
         }
     }
