@@ -128,6 +128,18 @@ impl Resource {
 /// The resource that holds the definitions of the others.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
 
+/// What `kubectl get all` shows.
+const ALL: [&str; 8] = [
+    "daemonsets",
+    "deployments",
+    "horizontalpodautoscalers",
+    "jobs",
+    "pods",
+    "replicasets",
+    "services",
+    "statefulsets",
+];
+
 /// All resources, by id.
 #[derive(Clone, Debug)]
 pub struct Catalog {
@@ -180,7 +192,11 @@ fn from_row(Row(group, version, kind, plural, short, flags, fields, typed): Row)
         plural: plural.to_owned(),
         singular: kind.to_lowercase(),
         short: short.iter().map(|&name| name.to_owned()).collect(),
-        categories: Vec::new(),
+        categories: if ALL.contains(&plural) {
+            vec!["all".to_owned()]
+        } else {
+            Vec::new()
+        },
         namespaced: flags.namespaced,
         status: flags.status,
         scale,

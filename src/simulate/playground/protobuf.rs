@@ -1,5 +1,5 @@
 //! As much of Kubernetes' protobuf as kubectl sends: `kubectl create namespace`, `configmap`, `secret`, `service`, `deployment`, `job` and the
-//! like send their objects so, and take JSON for an answer. A field that is not in the tables is an error: nothing is lost in silence.
+//! like, and `kubectl drain`, send their objects so, and take JSON for an answer. A field that is not in the tables is an error: nothing is lost in silence.
 
 use k8s_openapi::ByteString;
 use serde_json::{Map, Value, json};
@@ -172,7 +172,33 @@ const JOB_SPEC: &[Field] = &[
     (8, "ttlSecondsAfterFinished", Is::Given),
     (10, "suspend", Is::GivenFlag),
 ];
-const KINDS: [(&str, &str, &[Field]); 7] = [
+const BUDGET: &[Field] = &[
+    (1, "metadata", Is::Message(META)),
+    (2, "spec", Is::Message(BUDGET_SPEC)),
+    (3, "status", Is::Ignored),
+];
+const BUDGET_SPEC: &[Field] = &[
+    (1, "minAvailable", Is::IntOrString),
+    (2, "selector", Is::Message(SELECTOR)),
+    (3, "maxUnavailable", Is::IntOrString),
+    (4, "unhealthyPodEvictionPolicy", Is::Text),
+];
+const EVICTION: &[Field] = &[
+    (1, "metadata", Is::Message(META)),
+    (2, "deleteOptions", Is::Message(DELETE_OPTIONS)),
+];
+const DELETE_OPTIONS: &[Field] = &[
+    (1, "gracePeriodSeconds", Is::Given),
+    (
+        2,
+        "preconditions",
+        Is::Message(&[(1, "uid", Is::Text), (2, "resourceVersion", Is::Text)]),
+    ),
+    (3, "orphanDependents", Is::GivenFlag),
+    (4, "propagationPolicy", Is::Text),
+    (5, "dryRun", Is::Texts),
+];
+const KINDS: [(&str, &str, &[Field]); 9] = [
     ("v1", "ConfigMap", CONFIG_MAP),
     ("v1", "Namespace", NAMESPACE),
     ("v1", "Secret", SECRET),
@@ -180,6 +206,8 @@ const KINDS: [(&str, &str, &[Field]); 7] = [
     ("v1", "ServiceAccount", SERVICE_ACCOUNT),
     ("apps/v1", "Deployment", DEPLOYMENT),
     ("batch/v1", "Job", JOB),
+    ("policy/v1", "Eviction", EVICTION),
+    ("policy/v1", "PodDisruptionBudget", BUDGET),
 ];
 
 /// The object in a body, as JSON.
