@@ -65,6 +65,11 @@ pub const PASSES_BURST_MAX: u32 = 20;
 pub const PASS_INTERVAL_MILLIS: u64 = 200;
 /// Seconds that a pass waits for the caches to show what the last one wrote before it goes on regardless.
 pub const WATERMARK_SECONDS_MAX: u64 = 10;
+/// Seconds that a pass waits for the caches to show what a refused write did not know.
+pub const OUTDATED_SECONDS_MAX: u64 = 2;
+/// From so many failures in a row on, events bring an object's next pass no sooner than this after the last.
+pub const FAILURES_PATIENT: u32 = 3;
+pub const PATIENCE_MILLIS: u64 = 500;
 /// Writes of one object whose outcome is unknown that are remembered until it is.
 pub const WRITES_UNSURE_MAX: usize = 8;
 /// Objects per page of a list.

@@ -7,7 +7,7 @@ use crate::base::clock::Clock;
 use crate::base::limits;
 use crate::base::names::{label, reason};
 use crate::base::object::{Key, Kind};
-use crate::controller::act::Actor;
+use crate::controller::act::{Actor, Stamp};
 use crate::controller::announce::Announce;
 use crate::controller::caches::{Broken, Caches, Family, Kick};
 use crate::controller::error::{Error, Retry};
@@ -18,7 +18,7 @@ use crate::controller::probe::Prober;
 use crate::controller::queue::Next;
 use crate::controller::unsure::News;
 use crate::controller::watermark::{Gate, Watermark};
-use crate::plan::{Note, Observed, Plan, Question, rollout};
+use crate::plan::{Action, Guard, Note, Observed, Plan, Question, rollout};
 use futures::FutureExt;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -198,10 +198,11 @@ impl Shell {
         match self.watermark.gate(subject, &self.caches) {
             Gate::Open => None,
             Gate::Wait(until) => Some(Next::At(until)),
-            Gate::Overdue => {
+            Gate::Overdue(behind) => {
                 let (kind, key) = subject.object();
-                tracing::warn!(kind = kind.name(), object = %key, "the cache does not show the last write; going on without");
+                tracing::warn!(kind = kind.name(), object = %key, behind = behind.plural(), "a cache is behind; going on without");
                 self.metrics.passes.watermark_timeouts.inc();
+                self.caches.doubt(behind);
                 None
             }
         }
@@ -259,6 +260,7 @@ impl Shell {
             announcements: plan.announcements,
         };
         if let Some(error) = done.failure {
+            self.learn_from(&error, subject, plan.actions.get(written));
             // What is left to tell is about the last write, that of the object's own status.
             let last = plan.actions.pop().filter(|_| written + 1 == planned);
             if let Some(last) =
@@ -279,6 +281,24 @@ impl Shell {
         // Without a time of its own an object is looked at again after the resync time: a lost event must not be lost for good.
         let resync = self.clock.now() + limits::resync();
         Ok(Next::At(self.clock.instant_of(plan.wake_at.unwrap_or(resync))))
+    }
+
+    /// A conflict says that the version which the write was decided from is old.
+    fn learn_from(&self, error: &Error, subject: &Kick, refused: Option<&Action>) {
+        let Some((action, Error::Conflict(_))) = refused.map(|action| (action, error)) else {
+            return;
+        };
+        if let Guard::Seen {
+            uid,
+            resource_version,
+        } = &action.guard
+        {
+            let seen = Stamp {
+                uid: uid.clone(),
+                version: resource_version.clone(),
+            };
+            self.watermark.refused(subject, action.kind, &action.key, seen);
+        }
     }
 
     fn tell_notes(&self, involved: &Involved, notes: Vec<Note>) {

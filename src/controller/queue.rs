@@ -51,6 +51,8 @@ struct Entry {
     again: bool,
     wake: Option<Instant>,
     failures: u32,
+    /// When the last pass ended.
+    ended: Option<Instant>,
     /// Each pass moves it one interval on; how far it is ahead of now tells how busy the key has been.
     busy_until: Option<Instant>,
 }
@@ -212,6 +214,7 @@ impl<K: Ord + Clone> State<K> {
 
 impl Entry {
     fn count_pass(&mut self, now: Instant) {
+        self.ended = Some(now);
         let from = self.busy_until.map_or(now, |until| until.max(now));
         self.busy_until = Some(from + Duration::from_millis(limits::PASS_INTERVAL_MILLIS));
     }
@@ -219,7 +222,11 @@ impl Entry {
     /// When the key may have its next pass; `None` when it may now.
     fn free_at(&self, now: Instant) -> Option<Instant> {
         let burst = Duration::from_millis(limits::PASS_INTERVAL_MILLIS) * limits::PASSES_BURST_MAX;
-        let at = self.busy_until?.checked_sub(burst)?;
+        let busy = self.busy_until.and_then(|until| until.checked_sub(burst));
+        // What fails again and again is not brought back at once by each event that its own failing causes.
+        let patience = Duration::from_millis(limits::PATIENCE_MILLIS);
+        let failing = self.ended.filter(|_| self.failures >= limits::FAILURES_PATIENT);
+        let at = busy.max(failing.map(|ended| ended + patience))?;
         (at > now).then_some(at)
     }
 }
@@ -371,6 +378,22 @@ mod tests {
             before.elapsed() <= Duration::from_millis(11),
             "a success starts over"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_again_and_again_is_not_hurried_by_the_events_of_its_own_failing() {
+        let queue = queue();
+        let start = Instant::now();
+        for _ in 0..12 {
+            queue.add("a");
+            queue.next().await;
+            queue.add("a");
+            queue.done(&"a", Next::Backoff);
+        }
+        // 10 + 20 + 40 + … ms, and never more than the patience.
+        let patience = Duration::from_millis(limits::PATIENCE_MILLIS);
+        assert!(start.elapsed() >= patience * 5, "{:?}", start.elapsed());
+        assert!(start.elapsed() <= patience * 7, "nor is it left alone for long");
     }
 
     #[tokio::test(start_paused = true)]

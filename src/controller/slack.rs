@@ -38,8 +38,9 @@ use wire::{Found, Letter, Sought, Trouble, Wire};
 
 /// Causes of refusals that are remembered, to say each once.
 const CAUSES_MAX: usize = 1_000;
-/// How far the clocks of Slack and of this process may differ.
-const CLOCK_SKEW_SECONDS: i64 = 600;
+/// How far the clocks of Slack and of this process may differ: with a wrong clock a message that arrived must still be found, or it is
+/// told again and again. History comes newest first and in few pages, so that a wide margin costs nothing.
+const CLOCK_SKEW_SECONDS: i64 = 6 * 3_600;
 
 /// How Slack is used.
 #[derive(Clone, Debug)]
@@ -298,8 +299,12 @@ async fn guarded(wire: Arc<Wire>, shared: Arc<Shared>, job: Job) -> (Job, Outcom
 }
 
 async fn attempt(wire: &Wire, shared: &Shared, job: &Job) -> Outcome {
+    let root = match older_thread(wire, job).await {
+        Ok(root) => root.or_else(|| job.place.root.clone()),
+        Err(outcome) => return outcome,
+    };
     if job.doubt {
-        match look_for_message(wire, job).await {
+        match look_for_message(wire, job, root.as_deref()).await {
             Look::Found(place) => return Outcome::Posted(place),
             Look::Absent => {}
             Look::Later(outcome) => return outcome,
@@ -307,10 +312,6 @@ async fn attempt(wire: &Wire, shared: &Shared, job: &Job) -> Outcome {
             Look::Forbidden(why) => return Outcome::Unknowable(why),
         }
     }
-    let root = match older_thread(wire, job).await {
-        Ok(root) => root.or_else(|| job.place.root.clone()),
-        Err(outcome) => return outcome,
-    };
     let message = message(&job.what);
     let letter = Letter {
         message: &message,
@@ -360,10 +361,9 @@ enum Look {
     Forbidden(String),
 }
 
-/// Whether the message of an earlier attempt is in Slack.
-async fn look_for_message(wire: &Wire, job: &Job) -> Look {
+/// Whether the message of an earlier attempt is in Slack: in the thread of `root`, where there is one.
+async fn look_for_message(wire: &Wire, job: &Job, root: Option<&str>) -> Look {
     let place = &job.place;
-    let root = place.root.as_deref();
     let after = place
         .latest
         .clone()

@@ -1,10 +1,12 @@
-//! Read your own writes: an object gets no new pass before the caches show what its last pass wrote.
+//! Read your own writes: an object gets no new pass before the caches show what its last pass wrote; nor, for a moment, before they show
+//! what a refused write did not know.
 //!
-//! Without it a pass right after a write would decide from the state before the write: create twice, scale back and forth.
+//! Without it a pass right after a write would decide from the state before the write: create twice, scale back and forth. And a pass
+//! right after a conflict would decide once more from the state that has just turned out to be old.
 
 use crate::base::limits;
 use crate::base::object::{Key, Kind};
-use crate::controller::act::Written;
+use crate::controller::act::{Stamp, Written};
 use crate::controller::caches::{Caches, Kick};
 use crate::controller::stores::older;
 use crate::plan::Verb;
@@ -19,8 +21,26 @@ pub struct Watermark(Mutex<BTreeMap<Kick, Pending>>);
 
 struct Pending {
     writes: BTreeMap<(Kind, Key), Written>,
+    /// Versions that are known to be old.
+    outdated: BTreeMap<(Kind, Key), Stamp>,
     /// From then on the pass goes on regardless.
     until: Instant,
+}
+
+impl Pending {
+    fn new() -> Self {
+        Self {
+            writes: BTreeMap::new(),
+            outdated: BTreeMap::new(),
+            until: Instant::now(),
+        }
+    }
+
+    /// A kind whose cache is behind.
+    fn behind(&self) -> Option<Kind> {
+        let places = self.writes.keys().chain(self.outdated.keys());
+        places.map(|(kind, _)| *kind).next()
+    }
 }
 
 /// Whether a pass may go on.
@@ -29,8 +49,8 @@ pub enum Gate {
     Open,
     /// The caches are behind; look again then, or when something changes.
     Wait(Instant),
-    /// The caches are behind for too long; the guards will refuse what is decided from a stale state.
-    Overdue,
+    /// The cache of this kind is behind for too long; the guards will refuse what is decided from a stale state.
+    Overdue(Kind),
 }
 
 impl Watermark {
@@ -40,14 +60,20 @@ impl Watermark {
             return;
         }
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let entry = pending.entry(subject.clone()).or_insert_with(|| Pending {
-            writes: BTreeMap::new(),
-            until: Instant::now(),
-        });
+        let entry = pending.entry(subject.clone()).or_insert_with(Pending::new);
         entry.until = Instant::now() + Duration::from_secs(limits::WATERMARK_SECONDS_MAX);
         for write in written {
             entry.writes.insert((write.kind, write.key.clone()), write);
         }
+    }
+
+    /// Remembers that a write was refused because the object is no more as `seen`.
+    pub fn refused(&self, subject: &Kick, kind: Kind, key: &Key, seen: Stamp) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let entry = pending.entry(subject.clone()).or_insert_with(Pending::new);
+        let until = Instant::now() + Duration::from_secs(limits::OUTDATED_SECONDS_MAX);
+        entry.until = entry.until.max(until);
+        entry.outdated.insert((kind, key.clone()), seen);
     }
 
     pub fn gate(&self, subject: &Kick, caches: &Caches) -> Gate {
@@ -56,10 +82,13 @@ impl Watermark {
             return Gate::Open;
         };
         entry.writes.retain(|_, write| !shown(write, caches));
-        let gate = match entry.writes.is_empty() {
-            true => Gate::Open,
-            false if Instant::now() < entry.until => return Gate::Wait(entry.until),
-            false => Gate::Overdue,
+        entry
+            .outdated
+            .retain(|(kind, key), seen| is_still(*kind, key, seen, caches));
+        let gate = match entry.behind() {
+            None => Gate::Open,
+            Some(_) if Instant::now() < entry.until => return Gate::Wait(entry.until),
+            Some(kind) => Gate::Overdue(kind),
         };
         pending.remove(subject);
         gate
@@ -92,6 +121,13 @@ fn shown(write: &Written, caches: &Caches) -> bool {
     }
 }
 
+/// True when the cache still shows the very version that is known to be old.
+fn is_still(kind: Kind, key: &Key, seen: &Stamp, caches: &Caches) -> bool {
+    caches
+        .version(kind, key)
+        .is_some_and(|(uid, version, _)| uid == seen.uid && version == seen.version)
+}
+
 /// Where versions are not numbers, only the very version that was written is proof.
 fn behind(cached: &str, written: &str) -> bool {
     let numbers = cached.parse::<u64>().is_ok() && written.parse::<u64>().is_ok();
@@ -104,7 +140,6 @@ fn behind(cached: &str, written: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controller::act::Stamp;
     use crate::controller::cached::Seen;
     use crate::plan::ReplicaSet;
     use serde_json::json;
@@ -171,7 +206,42 @@ mod tests {
         let (caches, watermark) = (Caches::new(&[Kind::ReplicaSet]), Watermark::default());
         watermark.wrote(&subject(), written(Verb::Create, "5"));
         tokio::time::advance(Duration::from_secs(limits::WATERMARK_SECONDS_MAX)).await;
-        assert_eq!(watermark.gate(&subject(), &caches), Gate::Overdue);
+        assert_eq!(
+            watermark.gate(&subject(), &caches),
+            Gate::Overdue(Kind::ReplicaSet)
+        );
         assert_eq!(watermark.gate(&subject(), &caches), Gate::Open);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_conflict_nothing_is_decided_from_the_version_that_was_refused() {
+        let (caches, watermark) = (Caches::new(&[Kind::ReplicaSet]), Watermark::default());
+        let old = Stamp {
+            uid: "u1".into(),
+            version: "9".into(),
+        };
+        show(&caches, "u1", "9");
+        watermark.refused(&subject(), Kind::ReplicaSet, &key(), old.clone());
+        assert!(matches!(watermark.gate(&subject(), &caches), Gate::Wait(_)));
+        show(&caches, "u1", "10");
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Open);
+        watermark.refused(&subject(), Kind::ReplicaSet, &key(), old);
+        assert_eq!(watermark.gate(&subject(), &caches), Gate::Open, "known by now");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cache_that_keeps_a_refused_version_is_doubted_after_a_moment() {
+        let (caches, watermark) = (Caches::new(&[Kind::ReplicaSet]), Watermark::default());
+        let old = Stamp {
+            uid: "u1".into(),
+            version: "9".into(),
+        };
+        show(&caches, "u1", "9");
+        watermark.refused(&subject(), Kind::ReplicaSet, &key(), old);
+        tokio::time::advance(Duration::from_secs(limits::OUTDATED_SECONDS_MAX)).await;
+        assert_eq!(
+            watermark.gate(&subject(), &caches),
+            Gate::Overdue(Kind::ReplicaSet)
+        );
     }
 }

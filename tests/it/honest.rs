@@ -79,6 +79,19 @@ fn healthy_is_said_only_with_all_pods_of_the_new_version() {
 }
 
 #[test]
+fn when_somebody_wipes_the_conditions_the_deadline_for_progress_still_passes() {
+    let mut world = world(halves());
+    release(&mut world, "bad2");
+    run_for(&mut world, 60);
+    let wiped = json!({"status": {"conditions": [], "message": "written by another version"}});
+    world.patch(Kind::Rollout, "web", &wiped, true);
+    let long = TimeDelta::seconds(700);
+    world.run(long, TimeDelta::hours(1), |_| false);
+    let message = world.rollout().status.message;
+    assert!(message.starts_with("ProgressDeadlineExceeded"), "{message}");
+}
+
+#[test]
 fn by_a_clock_that_is_behind_no_rollout_stays_new() {
     let mut world = World::new();
     world.put(Kind::Rollout, manifest(halves()));

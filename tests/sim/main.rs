@@ -10,6 +10,10 @@
     reason = "a test ends by panicking, with the cause, and says how long its runs took"
 )]
 
+/// Worlds allocate all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Whether all crash points, staleness points, seeds and planted bugs are run, not a sample.
 pub fn whole() -> bool {
     std::env::var_os("SERIN_SIM_WHOLE").is_some()

@@ -165,7 +165,8 @@ fn update_progressing(
             reason::NEW_REPLICA_SET_AVAILABLE,
             &message,
         );
-    } else if progressed(old, status) || unhealthy {
+    } else if progressed(old, status) || unhealthy || get(status, condition::PROGRESSING).is_none() {
+        // Without the condition, as when somebody else wiped the status, the deadline would never pass.
         if unhealthy && status.stable_rs == status.current_pod_hash {
             let message = "Rollout does not have minimum availability";
             replace(

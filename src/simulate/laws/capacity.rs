@@ -27,6 +27,10 @@ impl Law for EnoughPods {
             let Some(rollout) = picture.rollouts.get(&rise.rollout).filter(binds) else {
                 continue;
             };
+            if picture.lost(rollout, &rise.hash) {
+                // A version of which there is nothing: whoever leads a Service there breaks S1, not this law.
+                continue;
+            }
             let needed = needed(sight, rollout, rise);
             let available = picture.available_most(rollout, &rise.hash, sight.known_since());
             if available >= needed {

@@ -146,6 +146,9 @@ fn tell_unseen(_: &Picture, rollout: &Rollout) -> String {
     )
 }
 
+/// How long a provider may take for one answer before it is given up.
+const ANSWER_MAX: TimeDelta = TimeDelta::seconds(30);
+
 /// L5: see the module's description.
 #[derive(Default)]
 pub struct SaysWhatIsWrong {
@@ -217,7 +220,7 @@ impl SaysWhatIsWrong {
                     continue;
                 };
                 let interval = seconds(&metric.spec["interval"]).unwrap_or(TimeDelta::seconds(10));
-                let within = interval * 2 + TimeDelta::seconds(15);
+                let within = interval * 2 + ANSWER_MAX + TimeDelta::seconds(5);
                 let fresh = || Silent {
                     since: sight.now(),
                     within,

@@ -112,7 +112,7 @@ impl OnlyItsOwn {
 
 fn service(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<String> {
     let uses = |rollout: &&Arc<Rollout>| rollout.id.0 == id.0 && rollout.spec.names(&id.1);
-    let users: Vec<&Arc<Rollout>> = sight.picture.rollouts.values().filter(uses).collect();
+    let users: Vec<&Arc<Rollout>> = sight.picture.rollouts_lately().filter(uses).collect();
     let manager = super::read::annotation(before, annotation::MANAGED_BY);
     let cleans = after["spec"]["selector"][label::POD_HASH].is_null();
     if users.is_empty() && !cleans {
@@ -136,8 +136,7 @@ fn service(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<
 fn route(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<String> {
     let users: Vec<&Arc<Rollout>> = sight
         .picture
-        .rollouts
-        .values()
+        .rollouts_lately()
         .filter(|rollout| rollout.spec.routes.contains(id))
         .collect();
     if users.is_empty() {

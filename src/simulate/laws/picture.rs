@@ -26,6 +26,8 @@ pub struct Picture {
     pub sets: BTreeMap<Id, Set>,
     /// ReplicaSets that were deleted a moment ago, with when: whoever decides from a cache may still count on their pods.
     gone: Vec<(DateTime<Utc>, Set)>,
+    /// What Rollouts said that were edited or deleted a moment ago.
+    before: Vec<(DateTime<Utc>, Arc<Rollout>)>,
     pub services: BTreeMap<Id, Service>,
     pub routes: BTreeMap<Id, Arc<Route>>,
     pub runs: BTreeMap<Id, Arc<Run>>,
@@ -207,6 +209,10 @@ impl Picture {
             (Some(before), Some(after)) => !Arc::ptr_eq(&before.spec, &after.spec),
             _ => true,
         };
+        if let Some(before) = before.as_ref().filter(|_| respecified) {
+            self.before.push((self.now, Arc::clone(before)));
+            self.before.retain(|(at, _)| *at >= self.now - self.keep);
+        }
         self.delta.rollouts.push(Turn {
             before,
             after,
@@ -436,6 +442,12 @@ impl Picture {
     /// Whether no ReplicaSet of this version is there any more.
     pub fn lost(&self, rollout: &Rollout, hash: &str) -> bool {
         self.set_of(rollout, hash).is_none_or(|set| set.deleting)
+    }
+
+    /// Rollouts as they are, and as they were within the time that a change takes to get to the controller.
+    pub fn rollouts_lately(&self) -> impl Iterator<Item = &Arc<Rollout>> {
+        let before = self.before.iter().filter(|(at, _)| self.now - *at <= self.keep);
+        self.rollouts.values().chain(before.map(|(_, rollout)| rollout))
     }
 
     pub fn by_uid(&self, uid: &str) -> Option<&Arc<Rollout>> {

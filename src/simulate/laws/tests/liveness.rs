@@ -118,7 +118,7 @@ fn l5_a_silent_provider_is_said() {
         stage
     };
     let mut silent = stage();
-    silent.pass(136).log("nothing in its status");
+    silent.pass(156).log("nothing in its status");
     silent.breaks(
         "L5",
         &[
