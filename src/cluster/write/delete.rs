@@ -72,7 +72,8 @@ fn success(call: &Call, object: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 
-fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failure> {
+/// Refuses a deletion of another object, or of another state of it, than the one that is meant.
+pub fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failure> {
     let resource = &call.resource;
     for (field, name, happened) in [
         (

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Written, delete};
 use crate::cluster::failure::Failure;
+use crate::cluster::options;
 use crate::cluster::request::{Call, Verb};
 use crate::cluster::select::label_selector_matches;
 use crate::cluster::store::Key;
@@ -27,10 +28,13 @@ pub fn evict(world: &mut World, call: &Call) -> Result<Written, Failure> {
     if !may_ignore_budgets(&pod) {
         ask_budget(world, call, &pod, dry)?;
     }
+    let options = whole.delete_options();
+    options::delete(&whole, &options)?;
+    delete::preconditions(call, &pod, &options["preconditions"])?;
     if !dry {
-        tell_why(world, call, &pod);
+        let key = Key::new(&call.resource.id, &call.namespace, &call.name);
+        delete::erase(world, &key, &Arc::new(telling_why(world, &pod)), &options);
     }
-    delete::delete(world, &whole)?;
     Ok(Written::new(
         201,
         json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
@@ -63,8 +67,8 @@ fn ask_budget(world: &mut World, call: &Call, pod: &Value, dry: bool) -> Result<
     }
 }
 
-/// The pod says why it goes.
-fn tell_why(world: &mut World, call: &Call, pod: &Value) {
+/// The pod with the reason why it goes. The server writes it down before it deletes the pod; here both are one write.
+fn telling_why(world: &World, pod: &Value) -> Value {
     let mut told = pod.clone();
     let condition = json!({"type": "DisruptionTarget", "status": "True", "reason": "EvictionByEvictionAPI",
         "message": "Eviction API: evicting", "lastTransitionTime": world.stamp()});
@@ -76,9 +80,7 @@ fn tell_why(world: &mut World, call: &Call, pod: &Value) {
         }
         None => *conditions = json!([condition]),
     }
-    world
-        .store
-        .put(&Key::new(&call.resource.id, &call.namespace, &call.name), told);
+    told
 }
 
 /// Takes one from the disruptions that a budget allows, if the pod counts there.
