@@ -197,6 +197,7 @@ pub fn shell(api: &FakeApi, core: Core, told: &Told) -> (Arc<Shell>, Publisher) 
         instance_id: String::new(),
         route_wanted: Arc::new(Notify::new()),
         memory: Memory::default(),
+        shadow: None,
     };
     (Arc::new(shell), publisher)
 }
