@@ -34,6 +34,8 @@ pub const POD_EDITS_MAX: usize = 50;
 pub const PODS_RETRY_SECONDS: i64 = 10;
 /// Until pods that a restart could not replace yet are tried again.
 pub const RESTART_RETRY_SECONDS: i64 = 10;
+/// How long a new Rollout waits for a ReplicaSet of the former Rollout of its name to be orphaned or deleted.
+pub const INHERITANCE_SECONDS: i64 = 60;
 /// How old a new Rollout must be before an object that it names and that does not exist makes it invalid: the manifests of one file
 /// are created one after the other, in the file's order.
 pub const REFERENCES_GRACE_SECONDS: i64 = 3;

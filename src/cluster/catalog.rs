@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::builtin::{CLUSTER_STATUS, Flags, Row, builtin};
+use super::events::{self, Form};
 use super::failure::{Cause, Failure};
 use super::schema;
 use super::typed::{self, Typed};
@@ -35,7 +36,8 @@ pub struct Scale {
 /// One resource as it is served.
 #[derive(Clone, Debug)]
 pub struct Resource {
-    /// `plural.group`, or `plural` in the core group.
+    /// `plural.group`, or `plural` in the core group. A second form of a resource has the id of the first: it is the same
+    /// objects.
     pub id: Arc<str>,
     pub group: String,
     pub version: String,
@@ -50,16 +52,36 @@ pub struct Resource {
     pub scale: Option<Scale>,
     pub generation: Generation,
     /// Fields it can be selected by, beside name and namespace.
-    pub fields: &'static [&'static str],
+    pub fields: Vec<String>,
     /// Built-in resources are read through their Rust types.
     pub typed: Option<Typed>,
     /// The schema of a custom resource.
     pub schema: Option<Arc<Value>>,
+    /// Whether the schema has rules: the server says when it could not check them.
+    pub ruled: bool,
+    /// How its objects differ from those that are stored.
+    pub form: Option<Form>,
+    /// The version at which it was first served: the past before is not known to watches.
+    pub since: u64,
 }
 
 impl Resource {
     pub fn custom(&self) -> bool {
         self.typed.is_none()
+    }
+
+    /// Whether an update must say which version it is of.
+    pub fn needs_version(&self) -> bool {
+        self.custom()
+            || matches!(
+                &*self.id,
+                "leases.coordination.k8s.io" | "poddisruptionbudgets.policy" | DEFINITIONS
+            )
+    }
+
+    /// The group that refusals of rules name: those of a second form are those of the first.
+    pub fn rules_group(&self) -> &str {
+        if self.form.is_some() { "" } else { &self.group }
     }
 
     pub fn api_version(&self) -> String {
@@ -99,12 +121,24 @@ impl Resource {
     }
 
     pub fn invalid(&self, name: &str, causes: &[Cause]) -> Failure {
-        Failure::invalid(&self.group, &self.kind, name, causes)
+        Failure::invalid(self.rules_group(), &self.kind, name, causes)
     }
 }
 
 /// The resource that holds the definitions of the others.
 pub const DEFINITIONS: &str = "customresourcedefinitions.apiextensions.k8s.io";
+
+/// What `kubectl get all` shows.
+const ALL: [&str; 8] = [
+    "daemonsets",
+    "deployments",
+    "horizontalpodautoscalers",
+    "jobs",
+    "pods",
+    "replicasets",
+    "services",
+    "statefulsets",
+];
 
 /// All resources, by id.
 #[derive(Clone, Debug)]
@@ -134,6 +168,11 @@ impl Default for Catalog {
             typed::untyped(),
         );
         catalog.add(from_row(definitions));
+        if let Some(stored) = catalog.by_id("events").cloned() {
+            let other = events::second_form(&stored);
+            let id = super::failure::qualified(&other.group, &other.plural);
+            catalog.resources.insert(id.into(), Arc::new(other));
+        }
         catalog
     }
 }
@@ -153,14 +192,21 @@ fn from_row(Row(group, version, kind, plural, short, flags, fields, typed): Row)
         plural: plural.to_owned(),
         singular: kind.to_lowercase(),
         short: short.iter().map(|&name| name.to_owned()).collect(),
-        categories: Vec::new(),
+        categories: if ALL.contains(&plural) {
+            vec!["all".to_owned()]
+        } else {
+            Vec::new()
+        },
         namespaced: flags.namespaced,
         status: flags.status,
         scale,
         generation: flags.generation,
-        fields,
+        fields: fields.iter().map(|&field| field.to_owned()).collect(),
         typed: Some(typed),
         schema: None,
+        ruled: false,
+        form: None,
+        since: 0,
     }
 }
 
@@ -195,10 +241,17 @@ impl Catalog {
         self.all().any(|one| one.group == group && one.version == version)
     }
 
+    /// Whether the group has nothing but what definitions have added.
+    pub fn all_custom(&self, group: &str) -> bool {
+        self.all().all(|one| one.group != group || one.custom())
+    }
+
     /// Serves the custom resource of a definition, or says what of it cannot be honoured here.
-    pub fn define(&mut self, definition: &Value) -> Result<Arc<Resource>, Failure> {
-        let resource = custom(definition)?;
+    /// `now` is the version of the last write.
+    pub fn define(&mut self, definition: &Value, now: u64) -> Result<Arc<Resource>, Failure> {
+        let mut resource = custom(definition)?;
         let id = Arc::clone(&resource.id);
+        resource.since = self.resources.get(&id).map_or(now, |known| known.since);
         let resource = Arc::new(resource);
         self.resources.insert(id, Arc::clone(&resource));
         Ok(resource)
@@ -263,14 +316,25 @@ fn custom(definition: &Value) -> Result<Resource, Failure> {
         } else {
             Generation::All
         },
-        fields: &[],
+        fields: selectable(stored),
         typed: None,
+        ruled: schema::has_rules(document),
         schema: Some(Arc::new(document.clone())),
+        form: None,
+        since: 0,
         group,
         kind,
         plural,
         status,
     })
+}
+
+/// The fields that a version of a definition lets its objects be selected by.
+fn selectable(version: &Value) -> Vec<String> {
+    let paths = version["selectableFields"].as_array().into_iter().flatten();
+    paths
+        .filter_map(|one| Some(one["jsonPath"].as_str()?.trim_start_matches('.').to_owned()))
+        .collect()
 }
 
 fn scale(paths: &Value) -> Option<Scale> {

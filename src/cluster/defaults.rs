@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::golang;
 use super::world::World;
 
 /// Adds the defaults of a kind. `creating`: addresses and generated labels are given only then.
@@ -20,8 +21,36 @@ pub fn fill(world: &mut World, resource: &str, object: &mut Value, creating: boo
             object["spec"] = json!({"finalizers": ["kubernetes"]});
             object["status"] = json!({"phase": "Active"});
         }
-        "secrets" => ensure(object, "type", json!("Opaque")),
+        "secrets" => secret(object),
         _ => {}
+    }
+}
+
+/// Keeps what the server has decided about an object and an update leaves out.
+pub fn keep(resource: &str, old: &Value, new: &mut Value) {
+    if resource != "services" || new["spec"]["type"] == "ExternalName" {
+        return;
+    }
+    if new["spec"]["clusterIP"].as_str().is_none_or(str::is_empty) {
+        for field in ["clusterIP", "clusterIPs"] {
+            if !old["spec"][field].is_null() {
+                new["spec"][field] = old["spec"][field].clone();
+            }
+        }
+    }
+}
+
+/// Plain text is kept encoded.
+fn secret(object: &mut Value) {
+    ensure(object, "type", json!("Opaque"));
+    let Value::Object(map) = object else {
+        return;
+    };
+    if let Some(Value::Object(plain)) = map.remove("stringData") {
+        let data = map.entry("data").or_insert_with(|| json!({}));
+        for (key, value) in plain {
+            data[key] = golang::base64(value.as_str().unwrap_or_default().as_bytes()).into();
+        }
     }
 }
 
@@ -59,6 +88,17 @@ fn pod_spec(spec: &mut Value, restart: &str) {
             each(&mut spec[containers], container);
         }
     }
+    if spec.get("volumes").is_some() {
+        each(&mut spec["volumes"], volume);
+    }
+}
+
+fn volume(volume: &mut Value) {
+    for source in ["configMap", "secret", "downwardAPI", "projected"] {
+        if volume.get(source).is_some() {
+            ensure(&mut volume[source], "defaultMode", json!(0o644));
+        }
+    }
 }
 
 fn container(container: &mut Value) {
@@ -82,6 +122,13 @@ fn container(container: &mut Value) {
             ensure(port, "protocol", json!("TCP"));
         });
     }
+    if container.get("env").is_some() {
+        each(&mut container["env"], |one| {
+            if one["valueFrom"]["fieldRef"].is_object() {
+                ensure(&mut one["valueFrom"]["fieldRef"], "apiVersion", json!("v1"));
+            }
+        });
+    }
     for probe in ["readinessProbe", "livenessProbe", "startupProbe"] {
         if !container[probe].is_object() {
             continue;
@@ -103,6 +150,12 @@ fn container(container: &mut Value) {
 
 fn pod(object: &mut Value) {
     pod_spec(&mut object["spec"], "Always");
+    for containers in ["initContainers", "containers"] {
+        if object["spec"].get(containers).is_some() {
+            each(&mut object["spec"][containers], requests);
+        }
+    }
+    tolerations(&mut object["spec"]);
     for (field, value) in [
         ("enableServiceLinks", json!(true)),
         ("preemptionPolicy", json!("PreemptLowerPriority")),
@@ -113,6 +166,46 @@ fn pod(object: &mut Value) {
     ensure(object, "status", json!({}));
     ensure(&mut object["status"], "phase", json!("Pending"));
     ensure(&mut object["status"], "qosClass", json!("BestEffort"));
+    if object["status"].get("conditions").is_some() {
+        each(&mut object["status"]["conditions"], |condition| {
+            // Go prints times that were never given.
+            for field in ["lastProbeTime", "lastTransitionTime"] {
+                ensure(condition, field, Value::Null);
+            }
+        });
+    }
+}
+
+/// What a container is limited to it also asks for.
+fn requests(container: &mut Value) {
+    let Some(Value::Object(limits)) = container["resources"].get("limits").cloned() else {
+        return;
+    };
+    ensure(&mut container["resources"], "requests", json!({}));
+    for (name, limit) in limits {
+        ensure(&mut container["resources"]["requests"], &name, limit);
+    }
+}
+
+/// Admission lets every pod stay for five minutes on a node that is in trouble.
+fn tolerations(spec: &mut Value) {
+    ensure(spec, "tolerations", json!([]));
+    let Some(list) = spec["tolerations"].as_array_mut() else {
+        return;
+    };
+    for key in ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"] {
+        let known = |one: &Value| {
+            let effect = one["effect"]
+                .as_str()
+                .is_none_or(|effect| matches!(effect, "" | "NoExecute"));
+            effect && one["key"].as_str().is_none_or(|own| own.is_empty() || own == key)
+        };
+        if !list.iter().any(known) {
+            list.push(
+                json!({"key": key, "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 300}),
+            );
+        }
+    }
 }
 
 fn workload(resource: &str, object: &mut Value) {

@@ -156,6 +156,16 @@ impl Failure {
         Self::new(409, "Conflict", message).about(group, plural, name)
     }
 
+    /// Fields belong to others than who applies.
+    pub fn apply_conflict(message: &str, causes: &[Cause]) -> Self {
+        let mut failure = Self::new(409, "Conflict", message);
+        let causes = causes
+            .iter()
+            .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}));
+        failure.details = Some(json!({"causes": causes.collect::<Vec<_>>()}));
+        failure
+    }
+
     pub fn modified(group: &str, plural: &str, name: &str) -> Self {
         let why =
             "the object has been modified; please apply your changes to the latest version and try again";
@@ -163,10 +173,14 @@ impl Failure {
     }
 
     pub fn invalid(group: &str, kind: &str, name: &str, causes: &[Cause]) -> Self {
-        let told: Vec<String> = causes
-            .iter()
-            .map(|cause| format!("{}: {}", cause.field, cause.message))
-            .collect();
+        // What is found twice is told once, and stands twice among the causes.
+        let mut told: Vec<String> = Vec::with_capacity(causes.len());
+        for cause in causes {
+            let text = format!("{}: {}", cause.field, cause.message);
+            if !told.contains(&text) {
+                told.push(text);
+            }
+        }
         let told = if told.len() == 1 {
             told[0].clone()
         } else {
@@ -182,6 +196,11 @@ impl Failure {
             details["causes"] = causes.collect();
         }
         failure
+    }
+
+    /// Options of a request that may not be so: `kind` is that of the options.
+    pub fn options(kind: &str, cause: Cause) -> Self {
+        Self::invalid("meta.k8s.io", kind, "", &[cause])
     }
 
     /// A patch that does not fit the object.
@@ -200,6 +219,13 @@ impl Failure {
 
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, "", message)
+    }
+
+    /// The server itself is at fault, or says so.
+    pub fn internal_error(why: &str) -> Self {
+        let mut failure = Self::new(500, "InternalError", format!("Internal error occurred: {why}"));
+        failure.details = Some(json!({"causes": [{"message": why}]}));
+        failure
     }
 
     pub fn forbidden(group: &str, plural: &str, name: &str, why: &str) -> Self {

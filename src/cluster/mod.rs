@@ -1,32 +1,36 @@
 //! A small Kubernetes in memory, which speaks HTTP to a client without a socket. It must not know what a Rollout is.
 //!
 //! **Real**: resource versions from one counter, uids and names from a seed, optimistic locking, generations with and
-//! without a status subresource, writes that change nothing, merge, JSON and strategic-merge patches, status and scale
+//! without a status subresource, writes that change nothing, merge, JSON and strategic-merge patches, server-side apply with its owners, status and scale
 //! subresources, lists with selectors and consistent pages, watches with bookmarks and 410, deletion with preconditions,
-//! grace and finalizers, evictions under disruption budgets, definitions of custom resources with pruning, defaulting
-//! and validation, and for every refusal the code, reason, message and causes of kube-apiserver 1.36.
+//! grace and finalizers, evictions under disruption budgets, events in both of their forms, definitions of custom
+//! resources with pruning, defaulting and validation, and for every refusal the code, reason, message and causes of kube-apiserver 1.36.
 //!
 //! **Models** ([`models`], once [`Cluster::start_models`] runs): ReplicaSets, pods with scheduler and kubelets, nodes,
 //! EndpointSlices, garbage collection, Jobs, horizontal autoscalers, disruption budgets, namespaces that are deleted; each with
 //! a delay of its own, and switches for what goes wrong. Without them no pod starts and nothing is collected. Deployments,
 //! StatefulSets and DaemonSets are objects without a controller.
 //!
-//! **Absent**: authentication and authorization, webhooks, admission but for defaults, field ownership of server-side
-//! apply, conversion between versions (the storage version is served), protobuf, tables, OpenAPI, logs and exec. Built-in
+//! **Absent**: authentication and authorization, webhooks, admission but for defaults, conversion between versions (the storage version is served), protobuf, tables, OpenAPI, logs and exec. Built-in
 //! objects are validated only as far as `rules` says.
 //!
 //! Nothing here reads a clock but the one it was given, opens a socket or starts a thread: equal seeds and equal
 //! requests give equal answers.
 
+mod apply;
 pub mod bell;
 mod builtin;
 pub mod catalog;
 mod connections;
 mod defaults;
 pub mod discovery;
+mod events;
 pub mod failure;
 pub mod gate;
+mod golang;
+mod labels;
 pub mod models;
+mod options;
 mod patch;
 mod read;
 pub mod request;

@@ -1,12 +1,12 @@
-//! Patches applied to an object: merge, JSON, strategic merge, and a small server-side apply. Pure.
+//! Patches applied to an object: merge, JSON, strategic merge, and of an apply what concerns a subresource. Pure.
 //!
 //! Strategic merge knows the merge keys of the kinds that controllers patch; lists without a key here are replaced.
-//! Server-side apply merges like a strategic merge (custom resources: like a merge patch) and keeps no field ownership:
-//! it never removes what an earlier apply set, and it never conflicts.
+//! An apply to a subresource merges like a strategic merge (custom resources: like a merge patch) and knows no owners of fields.
 
 use serde_json::{Map, Value};
 
 use super::failure::{Cause, Failure};
+use super::golang;
 use super::request::Call;
 
 const CUSTOM_TYPES: &str =
@@ -42,9 +42,8 @@ pub fn apply(call: &Call, current: &Value) -> Result<Value, Failure> {
     }
     let patch = read(call, kind)?;
     if !patch.is_object() {
-        return Err(Failure::bad_request(
-            "error decoding patch: json: cannot unmarshal into a map",
-        ));
+        let why = golang::not_into(&patch, "map[string]interface {}");
+        return Err(Failure::bad_request(format!("error decoding patch: {why}")));
     }
     let mut object = current.clone();
     match kind {
@@ -59,38 +58,59 @@ pub fn apply(call: &Call, current: &Value) -> Result<Value, Failure> {
 pub fn read(call: &Call, kind: Kind) -> Result<Value, Failure> {
     if kind == Kind::Apply {
         let text = String::from_utf8_lossy(&call.body);
-        return serde_saphyr::from_str(&text)
-            .map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")));
+        let applied: Value = serde_saphyr::from_str(&text)
+            .map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))?;
+        if !applied["metadata"]["managedFields"].is_null() {
+            return Err(Failure::bad_request("metadata.managedFields must be nil"));
+        }
+        return Ok(applied);
     }
-    serde_json::from_slice(&call.body).map_err(|error| {
-        let why = if error.is_eof() {
-            "unexpected end of JSON input".to_owned()
-        } else {
-            error.to_string()
-        };
+    serde_json::from_slice(&call.body).map_err(|_| {
+        let why = golang::syntax_error(&call.body);
         Failure::bad_request(format!("error decoding patch: {why}"))
     })
 }
 
 fn json_patch(call: &Call, current: &Value) -> Result<Value, Failure> {
-    let patch: json_patch::Patch = serde_json::from_slice(&call.body)
-        .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
+    let steps = match read(call, Kind::Json)? {
+        Value::Array(steps) => steps,
+        other => {
+            let why = golang::not_into(&other, "[]handlers.jsonPatchOp");
+            return Err(Failure::bad_request(format!("error decoding patch: {why}")));
+        }
+    };
     let mut object = current.clone();
-    json_patch::patch(&mut object, &patch).map_err(|_| Failure::unprocessable())?;
+    for step in steps {
+        let step: json_patch::PatchOperation =
+            serde_json::from_value(step).map_err(|_| Failure::unprocessable())?;
+        if json_patch::patch(&mut object, std::slice::from_ref(&step)).is_err() {
+            put_missing(&mut object, step).ok_or_else(Failure::unprocessable)?;
+        }
+    }
     Ok(object)
+}
+
+/// The server's library replaces what is not there, as long as there is an object to put it into.
+fn put_missing(object: &mut Value, step: json_patch::PatchOperation) -> Option<()> {
+    let json_patch::PatchOperation::Replace(step) = step else {
+        return None;
+    };
+    let path = step.path.to_string();
+    let (parent, name) = path.rsplit_once('/')?;
+    let parent = object.pointer_mut(parent)?.as_object_mut()?;
+    parent.insert(name.replace("~1", "/").replace("~0", "~"), step.value);
+    Some(())
 }
 
 /// The patched object does not decode: the answer that shows it whole.
 pub fn undecodable(object: &Value, why: &str) -> Failure {
-    let shown = Value::from(object.to_string());
+    let shown = Value::from(golang::print_object(object));
     let cause = Cause::invalid("patch", shown, why);
-    let mut failure = Failure::invalid("", "", "", &[cause]);
-    failure.message = failure.message.replacen("\"\" is invalid", " \"\" is invalid", 1);
-    failure
+    Failure::invalid("", "", "", &[cause])
 }
 
 /// The fields by which the items of a list are the same item. `path` is that of the list, without indexes.
-fn merge_key(path: &str, item: &Value) -> Option<&'static str> {
+pub fn merge_key(path: &str, item: &Value) -> Option<&'static str> {
     let list = path.rsplit('.').next().unwrap_or_default();
     match list {
         "containers" | "initContainers" | "ephemeralContainers" | "env" | "volumes" | "imagePullSecrets" => {
@@ -174,12 +194,8 @@ fn strategic_list(target: &mut Value, patch: &[Value], path: &str) {
         return;
     };
     if path == "metadata.finalizers" {
-        let new: Vec<Value> = plain
-            .into_iter()
-            .filter(|item| !items.contains(item))
-            .cloned()
-            .collect();
-        items.extend(new);
+        let asked: Vec<Value> = plain.into_iter().cloned().collect();
+        *items = joined(std::mem::take(items), asked, |one, other| one == other);
         return;
     }
     let Some(key) = patch.iter().find_map(|item| merge_key(path, item)) else {
@@ -189,16 +205,34 @@ fn strategic_list(target: &mut Value, patch: &[Value], path: &str) {
     for item in patch.iter().filter(|item| item["$patch"] == "delete") {
         items.retain(|one| one[key] != item[key]);
     }
-    for item in plain {
-        match items.iter_mut().find(|one| one[key] == item[key]) {
-            Some(known) => strategic(known, item, path),
-            None => {
-                let mut new = Value::Null;
-                strategic(&mut new, item, path);
-                items.push(new);
-            }
+    let asked = plain.into_iter().map(|item| {
+        let mut merged = items
+            .iter()
+            .find(|one| one[key] == item[key])
+            .map_or(Value::Null, Value::clone);
+        strategic(&mut merged, item, path);
+        merged
+    });
+    let asked = asked.collect();
+    *items = joined(std::mem::take(items), asked, |one, other| one[key] == other[key]);
+}
+
+/// What was there and what is asked for, in the server's order: both lists keep theirs, and where nothing says which of two comes
+/// first, it is the one that is asked for. What is in both is taken from `asked`.
+fn joined(was: Vec<Value>, asked: Vec<Value>, same: impl Fn(&Value, &Value) -> bool) -> Vec<Value> {
+    let mut kept = (0..was.len()).filter(|&at| !asked.iter().any(|item| same(&was[at], item)));
+    let mut next = kept.next();
+    let mut order = Vec::with_capacity(was.len() + asked.len());
+    for item in &asked {
+        let here = was.iter().position(|one| same(one, item));
+        while let Some(at) = next.filter(|&at| here.is_some_and(|here| at < here)) {
+            order.push(was[at].clone());
+            next = kept.next();
         }
+        order.push(item.clone());
     }
+    order.extend(next.into_iter().chain(kept).map(|at| was[at].clone()));
+    order
 }
 
 #[cfg(test)]
@@ -230,7 +264,7 @@ mod tests {
         check(
             json!({"metadata": {"finalizers": ["a"], "ownerReferences": [{"uid": "1", "name": "x"}]}}),
             json!({"metadata": {"finalizers": ["b"], "ownerReferences": [{"uid": "1", "controller": true}]}}),
-            json!({"metadata": {"finalizers": ["a", "b"], "ownerReferences": [{"uid": "1", "name": "x", "controller": true}]}}),
+            json!({"metadata": {"finalizers": ["b", "a"], "ownerReferences": [{"uid": "1", "name": "x", "controller": true}]}}),
         );
         check(
             json!({"status": {"conditions": [{"type": "Ready", "status": "False"}, {"type": "Mine", "status": "True"}]}}),

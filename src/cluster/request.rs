@@ -8,6 +8,10 @@ use serde_json::Value;
 
 use super::catalog::{Catalog, Resource};
 use super::failure::Failure;
+use super::golang;
+
+/// How much of a body is shown when it is no object.
+const SHOWN_LEN_MAX: usize = 34;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,13 +144,24 @@ impl Path {
             [plural, name, subresource] => (*plural, *name, *subresource),
             _ => return Err(Failure::no_resource()),
         };
-        let resource = catalog
-            .by_path(group, version, plural)
-            .ok_or_else(Failure::no_resource)?;
+        let resource = catalog.by_path(group, version, plural).ok_or_else(|| {
+            if catalog.all_custom(group) {
+                Failure::no_page()
+            } else {
+                Failure::no_resource()
+            }
+        })?;
         let misplaced =
             resource.namespaced == namespace.is_empty() && !(resource.namespaced && name.is_empty());
-        if misplaced || !knows_subresource(resource, subresource) {
+        if misplaced {
             return Err(Failure::no_resource());
+        }
+        if !knows_subresource(resource, subresource) {
+            return Err(if resource.custom() {
+                resource.not_found(name)
+            } else {
+                Failure::no_resource()
+            });
         }
         Ok(Self::Object {
             resource: Arc::clone(resource),
@@ -195,8 +210,8 @@ impl Call {
         };
         let text = String::from_utf8_lossy(&self.body);
         let unrecognized = |why: String| {
-            let shown: String = if text.len() > 64 || self.resource.custom() {
-                text.chars().take(34).chain(" ...".chars()).collect()
+            let shown: String = if text.len() > SHOWN_LEN_MAX {
+                text.chars().take(SHOWN_LEN_MAX).chain(" ...".chars()).collect()
             } else {
                 text.to_string()
             };
@@ -206,12 +221,8 @@ impl Call {
         };
         let mut object: Value = match serde_json::from_slice(&self.body) {
             Ok(object) => object,
-            Err(error) => {
-                let why = if error.is_eof() {
-                    "unexpected end of JSON input".to_owned()
-                } else {
-                    error.to_string()
-                };
+            Err(_) => {
+                let why = golang::syntax_error(&self.body);
                 return Err(unrecognized(format!(
                     "couldn't get version/kind; json parse error: {why}"
                 )));
@@ -228,7 +239,10 @@ impl Call {
                 self.resource.api_version()
             };
             map.insert("apiVersion".to_owned(), own.into());
-            map.insert("kind".to_owned(), kind.into());
+            // Another kind of a custom resource is found when the object is validated.
+            if !self.resource.custom() || self.subresource == "scale" {
+                map.insert("kind".to_owned(), kind.into());
+            }
         }
         Ok(object)
     }
@@ -244,21 +258,24 @@ impl Call {
                     "the API version in the data ({version}) does not match the expected API version ({wanted})"
                 )))
             }
-            (_, Some(other)) if other != kind && !other.is_empty() => {
-                let version = &self.resource.version;
-                let why = if self.resource.custom() {
-                    format!(
-                        "{other} in version \"{version}\" cannot be handled as a {kind}: unknown conversion"
-                    )
-                } else {
-                    format!(
-                        "{other} in version \"{version}\" cannot be handled as a {kind}: converting ({version}.{other}) to (core.{kind}): unknown conversion"
-                    )
-                };
-                Err(Failure::bad_request(why))
+            (_, Some(other)) if other != kind && !other.is_empty() && !self.resource.custom() => {
+                let (version, why) = (&self.resource.version, self.no_conversion(other));
+                Err(Failure::bad_request(format!(
+                    "{other} in version \"{version}\" cannot be handled as a {kind}: {why}"
+                )))
             }
             _ => Ok(()),
         }
+    }
+
+    /// Why an object of another kind is none of this built-in one.
+    pub fn no_conversion(&self, other: &str) -> String {
+        let group = match self.resource.group.split('.').next() {
+            None | Some("") => "core",
+            Some(group) => group,
+        };
+        let (version, kind) = (&self.resource.version, &self.resource.kind);
+        format!("converting ({version}.{other}) to ({group}.{kind}): unknown conversion")
     }
 
     /// The body of a deletion, with what the query says on top.

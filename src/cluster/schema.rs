@@ -10,7 +10,7 @@ mod shape;
 mod validate;
 
 pub use shape::{default, prune};
-pub use validate::validate;
+pub use validate::{Checked, blocks, validate};
 
 use serde_json::Value;
 
@@ -32,6 +32,11 @@ pub fn refuse_unknown_rules(schema: &Value) -> Result<(), Box<Cause>> {
         }
     }
     Ok(())
+}
+
+/// Whether there is any rule in the schema.
+pub fn has_rules(schema: &Value) -> bool {
+    !rules(schema, "").is_empty()
 }
 
 fn rules(schema: &Value, path: &str) -> Vec<(String, String)> {

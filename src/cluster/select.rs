@@ -3,14 +3,7 @@
 use serde_json::Value;
 
 use super::failure::Failure;
-
-#[derive(Clone, Debug, PartialEq)]
-enum Need {
-    In(String, Vec<String>),
-    NotIn(String, Vec<String>),
-    Exists(String),
-    Absent(String),
-}
+use super::labels::{self, Need};
 
 /// What an object must say to be listed or watched.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -22,11 +15,8 @@ pub struct Selector {
 
 impl Selector {
     /// `fields_known`: the fields that this resource can be selected by, beside its name and namespace.
-    pub fn parse(labels: &str, fields: &str, fields_known: &[&str], custom: bool) -> Result<Self, Failure> {
-        let labels = split(labels)
-            .iter()
-            .map(|one| need(one))
-            .collect::<Result<_, _>>()?;
+    pub fn parse(labels: &str, fields: &str, fields_known: &[String], custom: bool) -> Result<Self, Failure> {
+        let labels = labels::parse(labels)?;
         let mut parsed = Vec::new();
         for one in fields.split(',').filter(|one| !one.trim().is_empty()) {
             let (path, value, equal) = if let Some((path, value)) = one.split_once("!=") {
@@ -38,8 +28,8 @@ impl Selector {
                     "invalid selector: '{one}'; can't understand '{one}'"
                 )));
             };
-            let known =
-                ["metadata.name", "metadata.namespace"].contains(&path) || fields_known.contains(&path);
+            let known = ["metadata.name", "metadata.namespace"].contains(&path)
+                || fields_known.iter().any(|known| known == path);
             if !known {
                 return Err(unknown_field(path, fields_known, custom));
             }
@@ -54,19 +44,15 @@ impl Selector {
     pub fn matches(&self, object: &Value) -> bool {
         let labels = &object["metadata"]["labels"];
         let label = |key: &str| labels.get(key).and_then(Value::as_str);
-        self.labels.iter().all(|need| match need {
-            Need::In(key, values) => label(key).is_some_and(|value| values.iter().any(|one| one == value)),
-            Need::NotIn(key, values) => label(key).is_none_or(|value| values.iter().all(|one| one != value)),
-            Need::Exists(key) => label(key).is_some(),
-            Need::Absent(key) => label(key).is_none(),
-        }) && self
-            .fields
-            .iter()
-            .all(|(path, value, equal)| (field(object, path) == *value) == *equal)
+        self.labels.iter().all(|need| need.met(label))
+            && self
+                .fields
+                .iter()
+                .all(|(path, value, equal)| (field(object, path) == *value) == *equal)
     }
 }
 
-fn unknown_field(path: &str, known: &[&str], custom: bool) -> Failure {
+fn unknown_field(path: &str, known: &[String], custom: bool) -> Failure {
     if custom || !known.is_empty() {
         return Failure::bad_request(format!("field label not supported: {path}"));
     }
@@ -82,70 +68,6 @@ fn field(object: &Value, path: &str) -> String {
         Value::Null => String::new(),
         other => other.to_string(),
     }
-}
-
-/// Commas inside parentheses do not separate.
-fn split(text: &str) -> Vec<String> {
-    let (mut parts, mut depth, mut part) = (Vec::new(), 0_i32, String::new());
-    for letter in text.chars() {
-        match letter {
-            '(' => depth += 1,
-            ')' => depth -= 1,
-            ',' if depth == 0 => {
-                parts.push(std::mem::take(&mut part));
-                continue;
-            }
-            _ => {}
-        }
-        part.push(letter);
-    }
-    parts.push(part);
-    parts.retain(|part| !part.trim().is_empty());
-    parts
-}
-
-fn need(text: &str) -> Result<Need, Failure> {
-    let text = text.trim();
-    if let Some((key, value)) = text.split_once("!=") {
-        return Ok(Need::NotIn(key.trim().to_owned(), vec![value.trim().to_owned()]));
-    }
-    if let Some((key, value)) = text.split_once("==").or_else(|| text.split_once('=')) {
-        return Ok(Need::In(key.trim().to_owned(), vec![value.trim().to_owned()]));
-    }
-    if let Some(key) = text.strip_prefix('!') {
-        return Ok(Need::Absent(key.trim().to_owned()));
-    }
-    let mut words = text.splitn(2, char::is_whitespace);
-    let (key, rest) = (words.next().unwrap_or_default(), words.next().map(str::trim));
-    let Some(rest) = rest else {
-        return Ok(Need::Exists(key.to_owned()));
-    };
-    let (values, negated) = match (rest.strip_prefix("notin"), rest.strip_prefix("in")) {
-        (Some(values), _) => (values, true),
-        (None, Some(values)) => (values, false),
-        (None, None) => {
-            let why = format!(
-                "unable to parse requirement: found '{rest}', expected: in, notin, =, ==, !=, gt, lt"
-            );
-            return Err(Failure::bad_request(why));
-        }
-    };
-    let Some(inner) = values
-        .trim()
-        .strip_prefix('(')
-        .and_then(|values| values.strip_suffix(')'))
-    else {
-        let found = values.trim();
-        return Err(Failure::bad_request(format!(
-            "unable to parse requirement: found '{found}' expected: '('"
-        )));
-    };
-    let values = inner.split(',').map(|one| one.trim().to_owned()).collect();
-    Ok(if negated {
-        Need::NotIn(key.to_owned(), values)
-    } else {
-        Need::In(key.to_owned(), values)
-    })
 }
 
 /// Whether a `metav1.LabelSelector` selects these labels. An empty one selects everything.

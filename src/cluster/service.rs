@@ -137,8 +137,13 @@ fn read_request(
         } => (resource, namespace, name, subresource),
     };
     let query = Query::parse(head.uri.query().unwrap_or_default());
-    let verb = request::verb(head.method.as_str(), &name, &subresource, &query)
-        .ok_or_else(Failure::method_not_allowed)?;
+    let verb = request::verb(head.method.as_str(), &name, &subresource, &query).ok_or_else(|| {
+        if resource.custom() && name.is_empty() {
+            Failure::bad_request("name must be provided")
+        } else {
+            Failure::method_not_allowed()
+        }
+    })?;
     let header = |name| {
         head.headers
             .get(name)
@@ -169,17 +174,35 @@ pub(super) fn perform(world: &mut World, call: &Call) -> Result<Written, Failure
     };
     match call.verb {
         Verb::Get if call.subresource == "scale" => {
-            read::get(world, call).map(|object| shown(write::scale(&call.resource, &object)))
+            let object = read::get(world, call)?;
+            write::scale(&call.resource, &object).map(shown)
         }
-        Verb::Get => read::get(world, call).map(shown),
+        Verb::Get => {
+            let object = read::get(world, call)?;
+            Ok(shown(call.resource.form.map_or_else(
+                || Value::clone(&object),
+                |form| (form.show)(&object),
+            )))
+        }
         Verb::List => read::list(world, call).map(shown),
-        Verb::Create => write::create(world, call),
-        Verb::Update => write::update(world, call),
-        Verb::Patch => write::patch(world, call),
-        Verb::Delete => write::delete(world, call),
+        Verb::Create => write::create(world, call).map(|written| formed(call, written)),
+        Verb::Update => write::update(world, call).map(|written| formed(call, written)),
+        Verb::Patch => write::patch(world, call).map(|written| formed(call, written)),
+        Verb::Delete => write::delete(world, call).map(|written| formed(call, written)),
         Verb::DeleteCollection => write::collect(world, call),
         Verb::Watch => Err(Failure::method_not_allowed()),
     }
+}
+
+/// What was written, in the form that was asked for.
+fn formed(call: &Call, mut written: Written) -> Written {
+    if let (Some(form), true) = (
+        call.resource.form,
+        written.object["kind"] == call.resource.kind.as_str(),
+    ) {
+        written.object = (form.show)(&written.object);
+    }
+    written
 }
 
 /// Creates a definition as a request would.

@@ -1,5 +1,6 @@
 //! Objects by key, one counter of versions, and a bounded history of changes. Knows no kinds and no requests.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -8,14 +9,35 @@ use serde_json::Value;
 /// How many changes are kept for watches and pages unless told otherwise.
 const HISTORY: usize = 20_000;
 
-/// Where an object is stored. Ordered as lists are: by resource, namespace, name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Where an object is stored. Ordered as lists are: by resource, and then as the texts `namespace/name` are.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Key {
     /// `plural.group`, or `plural` in the core group.
     pub resource: Arc<str>,
     /// Empty for cluster-wide resources.
     pub namespace: String,
     pub name: String,
+}
+
+impl Ord for Key {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let same = Arc::ptr_eq(&self.resource, &other.resource) || self.resource == other.resource;
+        if !same {
+            return self.resource.cmp(&other.resource);
+        }
+        if self.namespace == other.namespace {
+            return self.name.cmp(&other.name);
+        }
+        // A slash is after a dash: `a-b/x` comes before `a/x`.
+        let one = self.namespace.bytes().chain([b'/']);
+        one.cmp(other.namespace.bytes().chain([b'/']))
+    }
+}
+
+impl PartialOrd for Key {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }
 
 impl Key {
@@ -102,13 +124,6 @@ impl Store {
         let before = self.objects.insert(key.clone(), Arc::clone(&after));
         self.remember(key, before, Some(Arc::clone(&after)), Arc::clone(&after));
         after
-    }
-
-    /// Changes what a removal will show, without a version of its own.
-    pub fn overwrite(&mut self, key: &Key, object: Value) {
-        if let Some(stored) = self.objects.get_mut(key) {
-            *stored = Arc::new(object);
-        }
     }
 
     /// Removes an object; the answer is its last state with the version of the deletion.

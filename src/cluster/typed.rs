@@ -1,7 +1,7 @@
 //! Built-in objects read through their Rust types: wrong types are found and unknown fields dropped, as the API
 //! server does by decoding. Knows no defaults and no rules.
 
-use k8s_openapi::api::{apps, autoscaling, batch, coordination, core, discovery, networking, policy};
+use k8s_openapi::api::{apps, autoscaling, batch, coordination, core, discovery, events, networking, policy};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -23,6 +23,7 @@ macro_rules! typed {
 typed! {
     configmap = core::v1::ConfigMap;
     event = core::v1::Event;
+    new_event = events::v1::Event;
     namespace = core::v1::Namespace;
     node = core::v1::Node;
     pod = core::v1::Pod;

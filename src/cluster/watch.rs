@@ -16,8 +16,9 @@ use tokio::time::Instant;
 use super::Cluster;
 use super::bell::Ear;
 use super::connections::Connection;
-use super::failure::{Cause, Failure};
+use super::failure::Failure;
 use super::gate::Delivery;
+use super::options;
 use super::read;
 use super::request::Call;
 use super::select::Selector;
@@ -49,16 +50,10 @@ impl Watch {
     /// Begins a watch; the initial events are those of this moment.
     pub fn begin(cluster: &Cluster, world: &World, call: Call) -> Result<Self, Failure> {
         let selector = read::selector(&call)?;
-        let initial = initial_asked(&call)?;
+        let initial = options::initial_events(&call)?;
         let bookmarks = call.query.flag("allowWatchBookmarks");
-        let text = call.query.text("resourceVersion");
-        let from = match text {
-            "" | "0" => None,
-            text => Some(
-                text.parse()
-                    .map_err(|_| Failure::bad_request(format!("invalid resourceVersion: {text}")))?,
-            ),
-        };
+        let from = read::asked(&call).map_err(Failure::internal)?;
+        let from = from.filter(|&version| version > 0);
         let timeout = call
             .query
             .number("timeoutSeconds")
@@ -76,7 +71,11 @@ impl Watch {
             ended: false,
             call,
         };
-        if initial == Some(true) || (from.is_none() && initial.is_none()) {
+        if let Some(from) = from.filter(|&from| from < watch.call.resource.since) {
+            // What was before the resource was served, the server cannot tell.
+            watch.pending.push_back(expired(from, watch.call.resource.since));
+            watch.ended = true;
+        } else if initial == Some(true) || (from.is_none() && initial.is_none()) {
             watch.show_all(world, initial == Some(true) && bookmarks);
         }
         Ok(watch)
@@ -97,10 +96,10 @@ impl Watch {
     }
 
     fn event(&self, kind: &str, object: &Value) -> Value {
-        let object = if self.call.partial {
-            read::partial(object)
-        } else {
-            object.clone()
+        let object = match self.call.resource.form {
+            _ if self.call.partial => read::partial(object),
+            Some(form) if kind != "BOOKMARK" => (form.show)(object),
+            _ => object.clone(),
         };
         json!({"type": kind, "object": object})
     }
@@ -108,7 +107,7 @@ impl Watch {
     fn bookmark_event(&self) -> Value {
         let object = json!({
             "kind": self.call.resource.kind, "apiVersion": self.call.resource.api_version(),
-            "metadata": {"resourceVersion": self.seen.to_string(), "creationTimestamp": null},
+            "metadata": {"resourceVersion": self.seen.to_string()},
         });
         self.event("BOOKMARK", &object)
     }
@@ -262,26 +261,4 @@ fn same(one: &Value, other: &Value) -> bool {
 fn expired(asked: u64, first: u64) -> Value {
     let message = format!("too old resource version: {asked} ({first})");
     json!({"type": "ERROR", "object": Failure::expired(message).status()})
-}
-
-/// Whether initial events are asked for, or refused, or neither.
-fn initial_asked(call: &Call) -> Result<Option<bool>, Failure> {
-    let name = "sendInitialEvents";
-    let given = call.query.has(name);
-    let matched = call.query.text("resourceVersionMatch");
-    let refuse = |field: &str, why: &str| {
-        let cause = Cause::forbidden(field, why);
-        Err(Failure::invalid("meta.k8s.io", "ListOptions", "", &[cause]))
-    };
-    if given && matched != "NotOlderThan" {
-        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        return refuse("resourceVersionMatch", why);
-    }
-    if !given && !matched.is_empty() {
-        return refuse(
-            "resourceVersionMatch",
-            "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-        );
-    }
-    Ok(given.then(|| call.query.flag(name)))
 }

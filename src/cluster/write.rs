@@ -1,11 +1,13 @@
 //! CREATE, UPDATE and PATCH: what an object becomes, by the rules of metadata, subresources and generations.
 
+mod accept;
 mod delete;
+mod evict;
 mod scale;
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 pub use delete::{collect, delete, erase, expunge, is_finished};
 pub use scale::show as scale;
@@ -15,9 +17,8 @@ use super::failure::Failure;
 use super::patch;
 use super::request::Call;
 use super::store::Key;
-use super::typed::unknown_fields;
 use super::world::World;
-use super::{defaults, rules, schema};
+use super::{apply, defaults, options};
 
 /// The answer to a write.
 #[derive(Debug)]
@@ -35,61 +36,6 @@ impl Written {
             object,
             warnings: Vec::new(),
         }
-    }
-}
-
-/// Reads an object as its kind: wrong types are refused, unknown fields dropped and returned.
-fn decode(resource: &Resource, mut object: Value) -> Result<(Value, Vec<String>), String> {
-    let mut unknown = Vec::new();
-    if let Some(typed) = resource.typed {
-        let kept = typed(object.clone())?;
-        unknown_fields(&object, &kept, "", &mut unknown);
-        return Ok((kept, unknown));
-    }
-    let document = resource.schema.as_deref().unwrap_or(&Value::Null);
-    schema::prune(document, &mut object, &mut unknown);
-    schema::default(document, &mut object);
-    Ok((object, unknown))
-}
-
-/// What `fieldValidation` makes of unknown fields: an error, or warnings.
-fn judge_unknown(call: &Call, unknown: Vec<String>) -> Result<Vec<String>, Failure> {
-    let told: Vec<String> = unknown
-        .iter()
-        .map(|path| format!("unknown field \"{path}\""))
-        .collect();
-    match call.query.text("fieldValidation") {
-        "Strict" if !told.is_empty() => {
-            let (kind, version) = (&call.resource.kind, &call.resource.version);
-            let why = format!(
-                "{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {}",
-                told.join(", ")
-            );
-            Err(Failure::bad_request(why))
-        }
-        "Ignore" => Ok(Vec::new()),
-        _ => Ok(told),
-    }
-}
-
-fn validate(call: &Call, object: &Value, old: Option<&Value>) -> Result<(), Failure> {
-    let resource = &call.resource;
-    let mut causes = rules::metadata(object);
-    if let Some(old) = old {
-        causes.extend(rules::metadata_change(old, object));
-    }
-    match &resource.schema {
-        Some(document) => {
-            causes.extend(schema::validate(document, object, old));
-            causes.extend(scale::problems(resource, object));
-        }
-        None => causes.extend(rules::builtin(resource, object, old)),
-    }
-    let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    if causes.is_empty() {
-        Ok(())
-    } else {
-        Err(resource.invalid(name, &causes))
     }
 }
 
@@ -119,9 +65,10 @@ fn place(call: &Call, object: &mut Value) -> Result<(), Failure> {
 pub fn create(world: &mut World, call: &Call) -> Result<Written, Failure> {
     match call.subresource.as_str() {
         "binding" => return bind(world, call),
-        "eviction" => return delete::evict(world, call),
+        "eviction" => return evict::evict(world, call),
         _ => {}
     }
+    options::write(call)?;
     let mut object = call.object()?;
     place(call, &mut object)?;
     let resource = Arc::clone(&call.resource);
@@ -133,13 +80,8 @@ pub fn create(world: &mut World, call: &Call) -> Result<Written, Failure> {
         object["metadata"]["name"] = world.generated_name(&base).into();
     }
     check_namespace(world, call, &object)?;
-    let (mut object, unknown) = decode(&resource, object).map_err(|why| {
-        let (kind, version) = (&resource.kind, &resource.version);
-        Failure::bad_request(format!(
-            "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
-        ))
-    })?;
-    let warnings = judge_unknown(call, unknown)?;
+    let applied = apply::is_apply(call).then(|| apply::first(call, &object, &world.stamp()));
+    let (mut object, warnings) = accept::read(call, object)?;
     if object["metadata"]["resourceVersion"]
         .as_str()
         .is_some_and(|version| !version.is_empty())
@@ -150,14 +92,21 @@ pub fn create(world: &mut World, call: &Call) -> Result<Written, Failure> {
     }
     begin(world, &resource, &mut object);
     defaults::fill(world, &resource.id, &mut object, true);
-    validate(call, &object, None)?;
+    accept::validate(call, &object, None)?;
     let name = object["metadata"]["name"].as_str().unwrap_or_default().to_owned();
     let key = Key::new(&resource.id, &call.namespace, &name);
-    if world.store.get(&key).is_some() {
-        return Err(Failure::already_exists(&resource.group, &resource.plural, &name));
+    if let Some(known) = world.store.get(&key) {
+        let mut failure = Failure::already_exists(&resource.group, &resource.plural, &name);
+        if known["metadata"]["deletionTimestamp"].is_string() {
+            failure.message = format!("object is being deleted: {}", failure.message);
+        }
+        return Err(failure);
     }
     if &*resource.id == DEFINITIONS {
         establish(world, &mut object)?;
+    }
+    if let Some(record) = applied {
+        object["metadata"]["managedFields"] = record;
     }
     let object = if call.dry_run() {
         object
@@ -181,12 +130,13 @@ pub fn begin(world: &mut World, resource: &Resource, object: &mut Value) {
             "deletionGracePeriodSeconds",
             "selfLink",
             "managedFields",
-            "generation",
         ] {
             meta.remove(field);
         }
+        drop_empty(meta);
         meta.insert("uid".to_owned(), uid.into());
         meta.insert("creationTimestamp".to_owned(), now.into());
+        // Built-in kinds that do not count keep what they are told.
         if resource.custom() || resource.generation != Generation::Never {
             meta.insert("generation".to_owned(), 1.into());
         }
@@ -223,7 +173,8 @@ fn check_namespace(world: &World, call: &Call, object: &Value) -> Result<(), Fai
 
 /// A definition is served as soon as it is written.
 fn establish(world: &mut World, definition: &mut Value) -> Result<(), Failure> {
-    let resource = world.catalog.define(definition)?;
+    let now = world.store.version();
+    let resource = world.catalog.define(definition, now)?;
     let now = world.stamp();
     let condition = |kind: &str, reason: &str, message: &str| json!({"type": kind, "status": "True", "reason": reason, "message": message, "lastTransitionTime": now});
     definition["status"] = json!({
@@ -242,7 +193,7 @@ fn bind(world: &mut World, call: &Call) -> Result<Written, Failure> {
     let node = pod["spec"]["nodeName"].as_str().unwrap_or_default();
     if !node.is_empty() {
         let why = format!("pod {} is already assigned to node \"{node}\"", call.name);
-        return Err(call.resource.conflict(&call.name, &why));
+        return Err(Failure::conflict("", "pods/binding", &call.name, &why));
     }
     pod["spec"]["nodeName"] = binding["target"]["name"].clone();
     let now = world.stamp();
@@ -265,6 +216,7 @@ pub fn update(world: &mut World, call: &Call) -> Result<Written, Failure> {
     if call.subresource == "scale" {
         return scale::update(world, call);
     }
+    options::write(call)?;
     let mut object = call.object()?;
     place(call, &mut object)?;
     check_name(call, &object)?;
@@ -277,15 +229,9 @@ pub fn update(world: &mut World, call: &Call) -> Result<Written, Failure> {
         }
         return Err(call.resource.not_found(&call.name));
     };
-    let (object, unknown) = decode(&call.resource, object).map_err(|why| {
-        let (kind, version) = (&call.resource.kind, &call.resource.version);
-        Failure::bad_request(format!(
-            "{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"
-        ))
-    })?;
-    let warnings = judge_unknown(call, unknown)?;
+    let (object, warnings) = accept::read(call, object)?;
     check_uid(call, &old, &object)?;
-    if call.resource.custom()
+    if call.resource.needs_version()
         && object["metadata"]["resourceVersion"]
             .as_str()
             .is_none_or(str::is_empty)
@@ -338,24 +284,26 @@ pub fn patch(world: &mut World, call: &Call) -> Result<Written, Failure> {
         return scale::patch(world, call);
     }
     let kind = patch::Kind::of(call)?;
+    options::patch(call, kind)?;
     let Ok(old) = world.get(&call.resource, &call.namespace, &call.name) else {
         if kind == patch::Kind::Apply {
+            let applied = patch::read(call, kind)?;
+            check_name(call, &applied)?;
             let mut fresh = call.clone();
-            fresh.body = patch::read(call, kind)?.to_string().into();
+            fresh.body = applied.to_string().into();
             return create(world, &fresh);
         }
         // The patch is read first: a broken one is a broken request whether the object exists or not.
         return Err(call.resource.not_found(&call.name));
     };
-    let patched = patch::apply(call, &old)?;
-    check_name(call, &patched)?;
-    let mut patched = patched;
-    place(call, &mut patched)?;
-    let (object, unknown) = match decode(&call.resource, patched.clone()) {
-        Ok(decoded) => decoded,
-        Err(why) => return Err(patch::undecodable(&patched, &why)),
+    let mut patched = match call.resource.form {
+        _ if apply::is_apply(call) => apply::apply(call, &old, &world.stamp())?,
+        Some(form) => patch::apply(call, &(form.show)(&old))?,
+        None => patch::apply(call, &old)?,
     };
-    let warnings = judge_unknown(call, unknown)?;
+    check_name(call, &patched)?;
+    place(call, &mut patched)?;
+    let (object, warnings) = accept::read_patched(call, patched)?;
     let mut written = replace(world, call, &old, object)?;
     written.warnings = warnings;
     Ok(written)
@@ -369,7 +317,12 @@ pub fn replace(world: &mut World, call: &Call, old: &Value, mut new: Value) -> R
         return Err(resource.modified(&call.name));
     }
     new = joined(call, old, new);
+    let record = match apply::is_apply(call) {
+        true => new["metadata"]["managedFields"].take(),
+        false => old["metadata"]["managedFields"].clone(),
+    };
     keep_system_fields(old, &mut new);
+    defaults::keep(&resource.id, old, &mut new);
     defaults::fill(world, &resource.id, &mut new, false);
     new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
     let generation = old["metadata"]["generation"].as_i64();
@@ -377,7 +330,13 @@ pub fn replace(world: &mut World, call: &Call, old: &Value, mut new: Value) -> R
         let rises = generation_rises(&resource, old, &new);
         new["metadata"]["generation"] = (generation + i64::from(rises)).into();
     }
-    validate(call, &new, Some(old))?;
+    accept::validate(call, &new, Some(old))?;
+    if !record.is_null() {
+        new["metadata"]["managedFields"] = record;
+        if !apply::is_apply(call) && new != *old {
+            apply::track(call, old, &mut new, &world.stamp());
+        }
+    }
     if new == *old || call.dry_run() {
         return Ok(Written::new(200, new));
     }
@@ -386,12 +345,9 @@ pub fn replace(world: &mut World, call: &Call, old: &Value, mut new: Value) -> R
     }
     let key = Key::new(&resource.id, &call.namespace, &call.name);
     if delete::is_finished(&new) {
-        // The last finalizer is gone: the write is seen as a deletion.
-        let last = expunge(world, &key, Some(new));
-        return Ok(Written::new(
-            200,
-            last.map_or(Value::Null, |last| Value::clone(&last)),
-        ));
+        // The last finalizer is gone: the write is seen as the deletion of what was there before.
+        expunge(world, &key);
+        return Ok(Written::new(200, new));
     }
     let object = world.store.put(&key, new);
     Ok(Written::new(200, Value::clone(&object)))
@@ -433,24 +389,39 @@ fn keep_system_fields(old: &Value, new: &mut Value) {
     let Value::Object(meta) = &mut new["metadata"] else {
         return;
     };
-    for field in [
-        "deletionTimestamp",
-        "deletionGracePeriodSeconds",
-        "generation",
-        "selfLink",
-    ] {
-        match old["metadata"].get(field) {
+    let was = &old["metadata"];
+    for field in ["creationTimestamp", "generation", "selfLink"] {
+        match was.get(field) {
             Some(value) => meta.insert(field.to_owned(), value.clone()),
             None => meta.remove(field),
         };
     }
-    for field in ["uid", "creationTimestamp"] {
+    // A deletion that has begun cannot be taken back; one that has not is not begun by a write (the rules refuse it).
+    if let Some(since) = was.get("deletionTimestamp") {
+        meta.insert("deletionTimestamp".to_owned(), since.clone());
+    }
+    for field in ["uid", "deletionGracePeriodSeconds"] {
         if meta.get(field).is_none_or(|value| value.is_null() || value == "") {
-            meta.insert(field.to_owned(), old["metadata"][field].clone());
+            meta.insert(field.to_owned(), was[field].clone());
         }
     }
     meta.remove("managedFields");
     meta.retain(|_, value| !value.is_null());
+    drop_empty(meta);
+}
+
+/// Empty lists and maps of metadata are as good as none.
+fn drop_empty(meta: &mut Map<String, Value>) {
+    for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
+        let empty = match meta.get(field) {
+            Some(Value::Array(list)) => list.is_empty(),
+            Some(Value::Object(map)) => map.is_empty(),
+            _ => false,
+        };
+        if empty {
+            meta.remove(field);
+        }
+    }
 }
 
 pub fn generation_rises(resource: &Resource, old: &Value, new: &Value) -> bool {

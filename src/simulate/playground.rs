@@ -4,6 +4,7 @@
 mod front;
 mod openapi;
 mod pace;
+mod protobuf;
 mod table;
 mod users;
 

@@ -73,6 +73,22 @@ impl Running {
         request.send().await.unwrap().text().await.unwrap()
     }
 
+    /// Sends what `kubectl create namespace shop` does.
+    async fn create_in_protobuf(&self) -> Value {
+        const SHOP: &[u8] =
+            b"k8s\0\x0a\x0f\x0a\x02v1\x12\x09Namespace\x12\x1c\x0a\x14\x0a\x04shop\x12\0\x1a\0\"\0*\x002\x008\0B\0\x12\0\x1a\x02\x0a\0\x1a\0\"\0";
+        let kind = "application/vnd.kubernetes.protobuf";
+        let client = reqwest::Client::new();
+        let request = client
+            .post(format!("http://{}/api/v1/namespaces", self.address))
+            .header("accept", format!("{kind},application/json"))
+            .header("content-type", kind)
+            .body(SHOP);
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
     fn interrupt(&mut self) -> i32 {
         let id = self.child.id().to_string();
         assert!(
@@ -158,6 +174,14 @@ async fn tables_paces_and_prometheus_are_for_people() {
     assert_eq!(none["columnDefinitions"][1]["name"], "Desired");
     let missing: Value = serde_json::from_str(&running.get("/api/v1/namespaces/none", table).await).unwrap();
     assert_eq!(missing["reason"], "NotFound");
+    let protobuf = "application/vnd.kubernetes.protobuf";
+    let either = running
+        .get("/api/v1/namespaces", &format!("{protobuf},application/json"))
+        .await;
+    assert!(either.contains("\"NamespaceList\""), "{either}");
+    let refused = running.get("/api/v1/namespaces", protobuf).await;
+    assert!(refused.contains("\"code\":406"), "{refused}");
+    assert_eq!(running.create_in_protobuf().await["metadata"]["name"], "shop");
     assert_eq!(running.get("/playground/speed/20", "*/*").await, "done\n");
     assert_eq!(running.get("/playground/skip/5m", "*/*").await, "done\n");
     assert!(

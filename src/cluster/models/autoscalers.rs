@@ -21,6 +21,8 @@ use crate::cluster::write;
 
 const TOLERANCE: f64 = 0.1;
 const WINDOW_DOWN_SECONDS: i64 = 300;
+/// Without a behaviour it grows to twice the size at most, or to this.
+const RISE_LEAST: i64 = 4;
 
 /// What an autoscaler remembers.
 #[derive(Debug, Default)]
@@ -121,6 +123,10 @@ impl Models {
             )
         };
         let desired = self.flapped(memory, desired, min, max);
+        if self.switches.autoscalers_flap_by != 0 {
+            // Or it would hold on to the highest of its own leaps.
+            memory.wishes.clear();
+        }
         let scaled = desired != current && target.scale_to(world, desired);
         if scaled {
             memory.steps.push((now, desired - current));
@@ -196,7 +202,7 @@ impl Target {
         resource.scale.as_ref()?;
         let name = text("name")?.to_owned();
         let object = world.get(&resource, namespace, &name).ok()?;
-        let scale = write::scale(&resource, &object);
+        let scale = write::scale(&resource, &object).ok()?;
         Some(Self {
             namespace: namespace.to_owned(),
             replicas: scale["spec"]["replicas"].as_i64().unwrap_or(0),
@@ -298,32 +304,47 @@ impl Memory {
         let lowest = within(up_window).chain([raw]).min().unwrap_or(raw);
         let highest = within(down_window).chain([raw]).max().unwrap_or(raw);
         self.wishes.push((now, raw));
-        let stable = if current < lowest {
-            lowest
-        } else {
-            current.min(highest)
+        let stable = match spec["behavior"].is_object() {
+            // Without a behaviour the highest wish of the window counts, even one that was held back.
+            false => highest,
+            true if current < lowest => lowest,
+            true => current.min(highest),
         };
-        let (min, max) = bounds(spec);
-        let (limit_up, limit_down) = (
-            self.limit(up, current, true, now),
-            self.limit(down, current, false, now),
-        );
-        let allowed = stable.min(limit_up.max(current)).max(limit_down.min(current));
-        let desired = allowed.min(max).max(min);
-        let (limited, reason) = match () {
-            () if stable > max => (true, "TooManyReplicas"),
-            () if stable < min => (true, "TooFewReplicas"),
-            () if desired < stable => (true, "ScaleUpLimit"),
-            () if desired > stable => (true, "ScaleDownLimit"),
-            () => (false, "DesiredWithinRange"),
-        };
-        let text = if limited {
-            "the desired replica count is limited"
-        } else {
-            "the desired count is within the acceptable range"
-        };
-        conditions.push(("ScalingLimited", limited, reason, text.to_owned()));
+        let (desired, reason, text) = self.bounded(spec, current, stable, now);
+        conditions.push(("ScalingLimited", desired != stable, reason, text.to_owned()));
         desired
+    }
+
+    /// As much of a wish as the bounds and the policies allow now, with the reason.
+    fn bounded(
+        &self,
+        spec: &Value,
+        current: i64,
+        wish: i64,
+        now: DateTime<Utc>,
+    ) -> (i64, &'static str, &'static str) {
+        const WITHIN: &str = "the desired count is within the acceptable range";
+        const RISES: &str = "the desired replica count is increasing faster than the maximum scale rate";
+        const FALLS: &str = "the desired replica count is decreasing faster than the maximum scale rate";
+        const MORE: &str = "the desired replica count is more than the maximum replica count";
+        const LESS: &str = "the desired replica count is less than the minimum replica count";
+        let (min, max) = bounds(spec);
+        let rules = &spec["behavior"];
+        let (rise, fall) = match rules.is_object() {
+            true => (
+                self.limit(&rules["scaleUp"], current, true, now).max(current),
+                self.limit(&rules["scaleDown"], current, false, now).min(current),
+            ),
+            false => ((2 * current).max(RISE_LEAST), min),
+        };
+        let (most, least) = (max.min(rise), min.max(fall));
+        match () {
+            () if wish > current && wish > most && max > rise => (most, "ScaleUpLimit", RISES),
+            () if wish > current && wish > most => (most, "TooManyReplicas", MORE),
+            () if wish < current && wish < least && min < fall => (least, "ScaleDownLimit", FALLS),
+            () if wish < current && wish < least => (least, "TooFewReplicas", LESS),
+            () => (wish, "DesiredWithinRange", WITHIN),
+        }
     }
 
     /// How far the policies let it go now.
@@ -341,18 +362,20 @@ impl Memory {
         let policies = given.map_or_else(|| reading::list(&fallback), Vec::as_slice);
         let bounds = policies.iter().map(|policy| {
             let period = TimeDelta::seconds(policy["periodSeconds"].as_i64().unwrap_or(15));
-            let recent = self
-                .steps
-                .iter()
-                .filter(|(at, by)| *at + period > now && by.signum() == sign);
+            // Both what was added and what was taken away within the period is undone.
+            let recent = self.steps.iter().filter(|(at, _)| *at + period > now);
             let start = current - recent.map(|(_, by)| by).sum::<i64>();
             let value = policy["value"].as_i64().unwrap_or(0);
             if policy["type"] == "Pods" {
                 return start + sign * value;
             }
-            // Up is rounded up, and so is down: the cautious way both times but for growth.
-            let whole = start * (100 + sign * value);
-            whole.div_euclid(100) + i64::from(whole.rem_euclid(100) > 0)
+            let share = value as f64 / 100.0;
+            // Growth is rounded up, or it might never begin; the rest is cut off.
+            if up {
+                (start as f64 * (1.0 + share)).ceil() as i64
+            } else {
+                (start as f64 * (1.0 - share)) as i64
+            }
         });
         let widest = (rules["selectPolicy"] == "Min") != up;
         let bound = if widest { bounds.max() } else { bounds.min() };

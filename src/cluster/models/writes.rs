@@ -71,7 +71,7 @@ pub fn replace(world: &mut World, key: &Key, mut new: Value) {
         return;
     }
     if write::is_finished(&new) {
-        write::expunge(world, key, Some(new));
+        write::expunge(world, key);
         return;
     }
     let resource = world.catalog.by_id(&key.resource);
@@ -110,5 +110,5 @@ pub fn delete_by(world: &mut World, key: &Key, policy: &str) {
 
 /// Removes an object at once, whatever holds it.
 pub fn vanish(world: &mut World, key: &Key) {
-    write::expunge(world, key, None);
+    write::expunge(world, key);
 }

@@ -24,7 +24,14 @@ fn widget() -> Value {
 fn told(spec: Value, old: Option<Value>) -> Vec<String> {
     let object =
         |spec| json!({"apiVersion": "test.io/v1", "kind": "Widget", "metadata": {"name": "b"}, "spec": spec});
-    let causes = validate(&widget(), &object(spec), old.map(object).as_ref());
+    let schema = widget();
+    let checked = Checked {
+        schema: &schema,
+        part: None,
+        ruled: true,
+        blocked: false,
+    };
+    let causes = validate(&checked, &object(spec), old.map(object).as_ref());
     causes
         .iter()
         .map(|cause| format!("{}: {}", cause.field, cause.message))
@@ -77,10 +84,7 @@ fn messages_are_those_of_the_server() {
     );
     check(
         json!({"size": 1, "name": "b"}),
-        &[
-            "spec.name: Invalid value: \"b\": spec.name in body should be at least 2 chars long",
-            "spec.name: Invalid value: \"b\": spec.name in body should match '^a+$'",
-        ],
+        &["spec.name: Invalid value: \"b\": spec.name in body should be at least 2 chars long"],
     );
     check(
         json!({"size": 1, "list": [{"name": "a"}, {"name": "a"}], "set": ["a", "a"]}),

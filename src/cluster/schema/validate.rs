@@ -6,26 +6,62 @@ use serde_json::{Map, Value, json};
 use super::{IMMUTABLE, flag};
 use crate::cluster::failure::Cause;
 
+/// The field of what concerns no field.
+const NOWHERE: &str = "<nil>";
+
+/// What an object is checked against.
+#[derive(Clone, Copy)]
+pub struct Checked<'a> {
+    /// The schema of the whole object.
+    pub schema: &'a Value,
+    /// The only field that is written and looked at: the status of a write to it.
+    pub part: Option<&'static str>,
+    /// Whether the schema has rules.
+    pub ruled: bool,
+    /// Something else is wrong that keeps the rules from being checked.
+    pub blocked: bool,
+}
+
+/// Whether the rules are not checked because of this.
+pub fn blocks(cause: &Cause) -> bool {
+    [
+        "FieldValueRequired",
+        "FieldValueTypeInvalid",
+        "FieldValueNotSupported",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+    ]
+    .contains(&cause.reason)
+}
+
 /// All that is wrong with `object`; `old` is the object it replaces.
-pub fn validate(schema: &Value, object: &Value, old: Option<&Value>) -> Vec<Cause> {
+pub fn validate(checked: &Checked<'_>, object: &Value, old: Option<&Value>) -> Vec<Cause> {
     let mut found = Vec::new();
-    check(schema, object, "", &mut found);
-    let blocking = found.iter().any(|cause| {
-        [
-            "FieldValueRequired",
-            "FieldValueTypeInvalid",
-            "FieldValueNotSupported",
-            "FieldValueTooLong",
-            "FieldValueTooMany",
-        ]
-        .contains(&cause.reason)
-    });
-    lists(schema, object, "", &mut found);
-    if blocking {
-        let why = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
-        found.push(Cause::invalid("<nil>", "null", why));
-    } else if let Some(old) = old {
+    let (schema, object, old) = match checked.part {
+        None => (checked.schema, object, old),
+        Some(part) => (
+            &checked.schema["properties"][part],
+            &object[part],
+            old.map(|old| &old[part]),
+        ),
+    };
+    let absent = checked.part.is_some() && object.is_null();
+    if !absent {
+        check(schema, object, "", &mut found);
+        lists(schema, object, "", &mut found);
+    }
+    let blocked = checked.blocked || found.iter().any(blocks);
+    if !blocked && let Some(old) = old {
         transitions(schema, object, old, "", &mut found);
+    }
+    if let Some(part) = checked.part {
+        for cause in found.iter_mut().filter(|cause| cause.field != NOWHERE) {
+            cause.field = format!("{part}.{}", cause.field);
+        }
+    }
+    if blocked && checked.ruled {
+        let why = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+        found.push(Cause::invalid(NOWHERE, "null", why));
     }
     found
 }
@@ -55,9 +91,7 @@ fn check(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) {
     if value.is_null() && flag(schema, "nullable") {
         return;
     }
-    if !type_fits(schema, value, path, found) {
-        return;
-    }
+    let fits = type_fits(schema, value, path, found);
     if let Some(known) = schema["enum"].as_array()
         && !known.contains(value)
     {
@@ -65,6 +99,7 @@ fn check(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) {
         found.push(Cause::unsupported(path, value, &known));
     }
     match value {
+        _ if !fits => {}
         Value::Object(map) => check_map(schema, map, path, found),
         Value::Array(list) => check_list(schema, list, path, found),
         Value::String(text) => check_text(schema, text, path, found),
@@ -85,7 +120,9 @@ fn type_fits(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) 
     if flag(schema, "x-kubernetes-int-or-string") {
         let fits = matches!(is, "integer" | "string");
         if !fits {
-            found.push(wrong("integer,string"));
+            let is = if is == "float64" { "number" } else { is };
+            let why = format!("{path} in body must be of type integer,string: \"{is}\"");
+            found.push(Cause::type_invalid(path, format!("\"{is}\""), why));
         }
         return fits;
     }
@@ -98,6 +135,13 @@ fn type_fits(schema: &Value, value: &Value, path: &str, found: &mut Vec<Cause>) 
         "integer" => is == "integer" || whole,
         other => is == other,
     };
+    if wanted == "integer" && value.is_number() && schema["format"] == "int32" {
+        let within = value.as_i64().is_some_and(|number| i32::try_from(number).is_ok());
+        if !within {
+            let why = format!("Checked value must be of type integer with format int32 in {path}");
+            found.push(Cause::invalid(NOWHERE, "\"\"", why));
+        }
+    }
     if !fits {
         let format = schema["format"]
             .as_str()
@@ -163,6 +207,13 @@ fn check_list(schema: &Value, list: &[Value], path: &str, found: &mut Vec<Cause>
 fn check_text(schema: &Value, text: &str, path: &str, found: &mut Vec<Cause>) {
     let shown = json!(text);
     let letters = text.chars().count() as u64;
+    if let Some(limit) = schema["maxLength"].as_u64()
+        && letters > limit
+    {
+        let message = format!("Too long: may not be more than {limit} bytes");
+        found.push(Cause::new("FieldValueTooLong", message, path));
+        return;
+    }
     if let Some(limit) = schema["minLength"].as_u64()
         && letters < limit
     {
@@ -171,12 +222,7 @@ fn check_text(schema: &Value, text: &str, path: &str, found: &mut Vec<Cause>) {
             &shown,
             format!("{path} in body should be at least {limit} chars long"),
         ));
-    }
-    if let Some(limit) = schema["maxLength"].as_u64()
-        && letters > limit
-    {
-        let message = format!("Too long: may not be more than {limit} bytes");
-        found.push(Cause::new("FieldValueTooLong", message, path));
+        return;
     }
     if let Some(pattern) = schema["pattern"].as_str()
         && Regex::new(pattern).is_ok_and(|pattern| !pattern.is_match(text))
@@ -282,11 +328,13 @@ fn transitions(schema: &Value, new: &Value, old: &Value, path: &str, found: &mut
     {
         if rule["rule"] == IMMUTABLE && new != old {
             let message = rule["message"].as_str().unwrap_or("failed rule: self == oldSelf");
-            let shown = match new {
-                Value::Object(_) | Value::Array(_) => new.to_string(),
-                plain => plain.to_string(),
-            };
-            found.push(Cause::invalid(path, shown, message));
+            found.push(match new {
+                // What is not plain is not shown.
+                Value::Object(_) | Value::Array(_) => {
+                    Cause::new("FieldValueInvalid", format!("Invalid value: {message}"), path)
+                }
+                plain => Cause::invalid(path, plain, message),
+            });
         }
     }
     if let (Value::Object(new), Value::Object(before)) = (new, old) {

@@ -139,7 +139,7 @@ async fn refusals_are_those_of_the_server() {
             (
                 422,
                 "Invalid",
-                "ConfigMap \"a\" is invalid: [metadata.uid: Invalid value: \"x\": field is immutable, metadata.uid: Invalid value: \"x\": field is immutable]",
+                "ConfigMap \"a\" is invalid: metadata.uid: Invalid value: \"x\": field is immutable",
             ),
         ),
         (
@@ -193,7 +193,7 @@ async fn refusals_are_those_of_the_server() {
             (
                 422,
                 "Invalid",
-                "ReplicaSet.apps \"r\" is invalid: [spec.replicas: Invalid value: -1: must be greater than or equal to 0, spec.selector: Invalid value: {}: empty selector is invalid for deployment, spec.template.spec.containers: Required value]",
+                "ReplicaSet.apps \"r\" is invalid: [spec.replicas: Invalid value: -1: must be greater than or equal to 0, spec.selector: Required value, spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`, spec.template.spec.containers: Required value]",
             ),
         ),
     ];

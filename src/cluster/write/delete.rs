@@ -1,25 +1,25 @@
-//! DELETE: preconditions, grace, finalizers and propagation; collections; evictions.
+//! DELETE: preconditions, grace, finalizers and propagation; collections.
 
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta};
 use serde_json::{Value, json};
 
 use super::Written;
 use crate::base::gotime::Time;
 use crate::cluster::catalog::DEFINITIONS;
 use crate::cluster::failure::Failure;
-use crate::cluster::read;
 use crate::cluster::request::Call;
-use crate::cluster::select::label_selector_matches;
 use crate::cluster::store::Key;
 use crate::cluster::world::World;
+use crate::cluster::{options, read};
 
 const ORPHAN: &str = "orphan";
 const FOREGROUND: &str = "foregroundDeletion";
 
 pub fn delete(world: &mut World, call: &Call) -> Result<Written, Failure> {
     let options = call.delete_options();
+    options::delete(call, &options)?;
     let object = world.get(&call.resource, &call.namespace, &call.name)?;
     preconditions(call, &object, &options["preconditions"])?;
     let key = Key::new(&call.resource.id, &call.namespace, &call.name);
@@ -45,15 +45,22 @@ pub fn erase(world: &mut World, key: &Key, object: &Arc<Value>, options: &Value)
     let mut marked = Value::clone(object);
     propagate(&key.resource, &mut marked, options);
     let grace = grace(&key.resource, object, options);
-    if grace == 0 && no_finalizers(&marked) {
-        let last = expunge(world, key, None).unwrap_or_else(|| Arc::clone(object));
+    let gone = grace == 0 && no_finalizers(&marked);
+    if gone && &*key.resource != "pods" {
+        let last = expunge(world, key).unwrap_or_else(|| Arc::clone(object));
         return (true, last);
     }
+    // A pod is marked even when it goes at once: its watchers see both.
     mark(world, &mut marked, grace);
-    if marked == **object {
-        return (false, Arc::clone(object));
+    let last = if marked == **object {
+        Arc::clone(object)
+    } else {
+        world.store.put(key, marked)
+    };
+    if gone {
+        expunge(world, key);
     }
-    (false, world.store.put(key, marked))
+    (gone, last)
 }
 
 fn success(call: &Call, object: &Value) -> Value {
@@ -65,7 +72,8 @@ fn success(call: &Call, object: &Value) -> Value {
     json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
 }
 
-fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failure> {
+/// Refuses a deletion of another object, or of another state of it, than the one that is meant.
+pub fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failure> {
     let resource = &call.resource;
     for (field, name, happened) in [
         (
@@ -88,7 +96,7 @@ fn preconditions(call: &Call, object: &Value, asked: &Value) -> Result<(), Failu
             );
             // Here the server says the kind where it says the resource elsewhere.
             return Err(Failure::conflict(
-                &resource.group,
+                resource.rules_group(),
                 &resource.kind,
                 &call.name,
                 &why,
@@ -179,7 +187,12 @@ fn mark(world: &World, object: &mut Value, grace: i64) {
     if !first && before == Some(grace) {
         return;
     }
-    let end = world.now() + TimeDelta::seconds(grace);
+    // A shorter grace counts from when the deletion was asked for.
+    let asked = object["metadata"]["deletionTimestamp"]
+        .as_str()
+        .and_then(|end| DateTime::parse_from_rfc3339(end).ok())
+        .map(|end| end.to_utc() - TimeDelta::seconds(before.unwrap_or(0)));
+    let end = asked.unwrap_or_else(|| world.now()) + TimeDelta::seconds(grace);
     object["metadata"]["deletionTimestamp"] = Time::new(end).rfc3339().into();
     object["metadata"]["deletionGracePeriodSeconds"] = grace.into();
     if let (true, Some(generation)) = (first, object["metadata"]["generation"].as_i64()) {
@@ -190,11 +203,8 @@ fn mark(world: &World, object: &mut Value, grace: i64) {
     }
 }
 
-/// Removes an object for good; `last` is what its watchers are shown instead of what was stored.
-pub fn expunge(world: &mut World, key: &Key, last: Option<Value>) -> Option<Arc<Value>> {
-    if let Some(last) = last {
-        world.store.overwrite(key, last);
-    }
+/// Removes an object for good.
+pub fn expunge(world: &mut World, key: &Key) -> Option<Arc<Value>> {
     let gone = world.store.remove(key)?;
     if &*key.resource == DEFINITIONS {
         undefine(world, &key.name);
@@ -233,80 +243,7 @@ pub fn collect(world: &mut World, call: &Call) -> Result<Written, Failure> {
     let list = json!({
         "kind": call.resource.list_kind, "apiVersion": call.resource.api_version(),
         "metadata": {"resourceVersion": world.store.version().to_string()},
-        "items": found.iter().map(|object| Value::clone(object)).collect::<Vec<_>>(),
+        "items": found.iter().map(|object| read::item(call, object)).collect::<Vec<_>>(),
     });
     Ok(Written::new(200, list))
-}
-
-/// Deletes a pod if the disruption budgets over it allow it.
-pub fn evict(world: &mut World, call: &Call) -> Result<Written, Failure> {
-    let eviction = call.object()?;
-    let pod = world.get(&call.resource, &call.namespace, &call.name)?;
-    let budgets: Arc<str> = "poddisruptionbudgets.policy".into();
-    let over: Vec<(Key, Arc<Value>)> = world
-        .store
-        .list(&budgets, Some(&call.namespace))
-        .filter(|(_, budget)| label_selector_matches(&budget["spec"]["selector"], &pod["metadata"]["labels"]))
-        .map(|(key, budget)| (key.clone(), Arc::clone(budget)))
-        .collect();
-    if over.len() > 1 {
-        let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
-        return Err(Failure::internal(why));
-    }
-    let running = pod["status"]["phase"] == "Running" && pod["metadata"]["deletionTimestamp"].is_null();
-    for (key, budget) in over.iter().filter(|_| running) {
-        disrupt(world, key, budget, &pod)?;
-    }
-    let mut whole = call.clone();
-    whole.subresource = String::new();
-    whole.body = eviction["deleteOptions"].to_string().into();
-    delete(world, &whole)?;
-    Ok(Written::new(
-        201,
-        json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201}),
-    ))
-}
-
-/// Takes one from the disruptions that a budget allows, if the pod counts there.
-fn disrupt(world: &mut World, key: &Key, budget: &Value, pod: &Value) -> Result<(), Failure> {
-    let status = &budget["status"];
-    let number = |field: &str| status[field].as_i64().unwrap_or(0);
-    if number("observedGeneration") < budget["metadata"]["generation"].as_i64().unwrap_or(0) {
-        let message = format!(
-            "The disruption budget {} is still being processed by the server.",
-            key.name
-        );
-        return Err(over_budget(10, &message));
-    }
-    let ready = pod["status"]["conditions"].as_array().is_some_and(|list| {
-        list.iter()
-            .any(|one| one["type"] == "Ready" && one["status"] == "True")
-    });
-    let (healthy, needed) = (number("currentHealthy"), number("desiredHealthy"));
-    // A pod that is not healthy is not missed, unless others might be needed for it to become so.
-    let free =
-        budget["spec"]["unhealthyPodEvictionPolicy"] == "AlwaysAllow" || (healthy >= needed && needed > 0);
-    if !ready && free {
-        return Ok(());
-    }
-    if number("disruptionsAllowed") <= 0 {
-        let name = &key.name;
-        let message =
-            format!("The disruption budget {name} needs {needed} healthy pods and has {healthy} currently");
-        return Err(over_budget(0, &message));
-    }
-    let mut budget = budget.clone();
-    budget["status"]["disruptionsAllowed"] = (number("disruptionsAllowed") - 1).into();
-    let name = pod["metadata"]["name"].as_str().unwrap_or_default();
-    budget["status"]["disruptedPods"][name] = world.stamp().into();
-    world.store.put(key, budget);
-    Ok(())
-}
-
-fn over_budget(retry_after_seconds: u64, message: &str) -> Failure {
-    let mut failure = Failure::too_many_requests(retry_after_seconds);
-    failure.message = "Cannot evict pod as it would violate the pod's disruption budget.".to_owned();
-    failure.retry_after_seconds = Some(retry_after_seconds).filter(|&seconds| seconds > 0);
-    failure.details = Some(json!({"causes": [{"reason": "DisruptionBudget", "message": message}]}));
-    failure
 }

@@ -5,13 +5,24 @@ use serde_json::{Value, json};
 use super::Written;
 use crate::cluster::catalog::Resource;
 use crate::cluster::failure::{Cause, Failure};
-use crate::cluster::patch;
 use crate::cluster::request::Call;
 use crate::cluster::world::World;
+use crate::cluster::{golang, patch};
 
 /// The Scale of an object.
-pub fn show(resource: &Resource, object: &Value) -> Value {
+///
+/// # Errors
+/// A custom object that does not say how many it wants has none.
+pub fn show(resource: &Resource, object: &Value) -> Result<Value, Failure> {
     let paths = resource.scale.as_ref();
+    if let (Some(paths), true) = (paths, resource.custom())
+        && object.pointer(&paths.spec).is_none_or(Value::is_null)
+    {
+        let field = paths.spec.replace('/', ".");
+        return Err(Failure::internal_error(&format!(
+            "the spec replicas field \"{field}\" does not exist"
+        )));
+    }
     let number = |path: Option<&String>| {
         path.and_then(|path| object.pointer(path))
             .and_then(Value::as_i64)
@@ -42,7 +53,7 @@ pub fn show(resource: &Resource, object: &Value) -> Value {
     if !selector.is_empty() {
         scale["status"]["selector"] = selector.into();
     }
-    scale
+    Ok(scale)
 }
 
 /// A label selector in the form of a query.
@@ -89,7 +100,15 @@ pub fn update(world: &mut World, call: &Call) -> Result<Written, Failure> {
 
 pub fn patch(world: &mut World, call: &Call) -> Result<Written, Failure> {
     let object = world.get(&call.resource, &call.namespace, &call.name)?;
-    let scale = patch::apply(call, &show(&call.resource, &object))?;
+    let scale = patch::apply(call, &show(&call.resource, &object)?)?;
+    let wanted = &scale["spec"]["replicas"];
+    if !wanted.is_null() && !wanted.is_i64() {
+        let why = format!(
+            "json: cannot unmarshal {} into Go struct field ScaleSpec.spec.replicas of type int32",
+            golang::word_of(wanted)
+        );
+        return Err(patch::undecodable(&scale, &why));
+    }
     write(world, call, &scale)
 }
 
@@ -105,7 +124,7 @@ fn write(world: &mut World, call: &Call, scale: &Value) -> Result<Written, Failu
     let mut whole = call.clone();
     whole.subresource = String::new();
     let written = super::replace(world, &whole, &old, new)?;
-    Ok(Written::new(200, show(&call.resource, &written.object)))
+    Ok(Written::new(200, show(&call.resource, &written.object)?))
 }
 
 fn set(object: &mut Value, pointer: &str, value: Value) {

@@ -93,7 +93,8 @@ fn serve_again(hand: &Hand, kind: &str) {
         let id: Arc<str> = DEFINITIONS.into();
         let definition = world.store.get(&Key::new(&id, "", kind)).cloned();
         // It was served before, so it can be.
-        let _ = definition.map(|definition| world.catalog.define(&definition));
+        let now = world.store.version();
+        let _ = definition.map(|definition| world.catalog.define(&definition, now));
     });
 }
 

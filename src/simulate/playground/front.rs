@@ -2,7 +2,7 @@
 //! OpenAPI that kubectl wants, Prometheus' query page, and pages to set the pace.
 
 use super::table::{self, Tables};
-use super::{Control, openapi};
+use super::{Control, openapi, protobuf};
 use crate::base::gotime::parse_duration;
 use crate::cluster::Service;
 use crate::cluster::request::Query;
@@ -11,7 +11,7 @@ use crate::simulate::world::World;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures::StreamExt;
 use http_body_util::BodyExt;
@@ -102,17 +102,22 @@ impl Front {
         let query = Query::parse(request.uri().query().unwrap_or_default());
         let wanted = table::wanted(request.headers(), &query);
         let streams = query.flag("watch");
-        let (head, body) = request.into_parts();
-        let content_type = head.headers.get(header::CONTENT_TYPE);
-        if content_type.is_some_and(|kind| {
-            kind.as_bytes()
-                .starts_with(b"application/vnd.kubernetes.protobuf")
-        }) {
-            return Ok(no_protobuf());
+        let (mut head, body) = request.into_parts();
+        if !takes_json(&head.headers) {
+            return Ok(not_acceptable());
         }
-        let body = to_bytes(body, BODY_BYTES_MAX)
+        let mut body = to_bytes(body, BODY_BYTES_MAX)
             .await
             .map_err(|error| error.to_string())?;
+        let content_type = head.headers.get(header::CONTENT_TYPE);
+        if content_type.is_some_and(|kind| kind.as_bytes().starts_with(protobuf::MEDIA_TYPE.as_bytes())) {
+            let Ok(object) = protobuf::read(&body) else {
+                return Ok(no_protobuf());
+            };
+            let json = HeaderValue::from_static("application/json");
+            head.headers.insert(header::CONTENT_TYPE, json);
+            body = object.to_string().into();
+        }
         let request = http::Request::from_parts(head, kube::client::Body::from(body));
         let mut service: Service = self.hand.cluster.service_as("you");
         let response = service.call(request).await.map_err(|error| error.to_string())?;
@@ -133,12 +138,63 @@ impl Front {
     }
 }
 
-/// What kubectl sends for `create namespace` and the like.
+/// Whether JSON is among what may be answered. Clients of built-in kinds ask for protobuf first, and for JSON too.
+fn takes_json(headers: &HeaderMap) -> bool {
+    let Some(accept) = headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+    else {
+        return true;
+    };
+    let mut kinds = accept
+        .split(',')
+        .map(|kind| kind.split(';').next().unwrap_or_default().trim());
+    kinds.any(|kind| matches!(kind, "" | "*/*" | "application/*" | "application/json"))
+}
+
+/// Nothing that is asked for can be made.
+fn not_acceptable() -> Response {
+    let message = "only the following media types are accepted: application/json";
+    refusal(StatusCode::NOT_ACCEPTABLE, "NotAcceptable", message)
+}
+
+/// An object in protobuf that is not read here.
 fn no_protobuf() -> Response {
     let message =
-        "this cluster in memory takes JSON only: write the object into a file, and kubectl apply -f it";
+        "this cluster in memory reads little protobuf: write the object into a file, and kubectl apply -f it";
+    refusal(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "UnsupportedMediaType",
+        message,
+    )
+}
+
+fn refusal(code: StatusCode, reason: &str, message: &str) -> Response {
     let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure", "message": message,
-        "reason": "UnsupportedMediaType", "code": 415});
+        "reason": reason, "code": code.as_u16()});
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (StatusCode::UNSUPPORTED_MEDIA_TYPE, kind, status.to_string()).into_response()
+    (code, kind, status.to_string()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_answered_to_whoever_takes_it() {
+        let check = |accept: &str, expect: bool| {
+            let headers = HeaderMap::from_iter([(header::ACCEPT, accept.parse().unwrap())]);
+            assert_eq!(takes_json(&headers), expect, "{accept}");
+        };
+        check("application/vnd.kubernetes.protobuf,application/json", true);
+        check(
+            "application/json;as=Table;v=v1;g=meta.k8s.io,application/json",
+            true,
+        );
+        check("*/*", true);
+        check("", true);
+        check("application/vnd.kubernetes.protobuf", false);
+        check("text/html, application/yaml", false);
+        assert!(takes_json(&HeaderMap::new()));
+    }
 }

@@ -261,17 +261,22 @@ fn builtin(kind: &str) -> Vec<Column> {
             Column::text("Type", 0, |event, _| event["type"].clone()),
             Column::text("Reason", 0, |event, _| event["reason"].clone()),
             Column::text("Object", 0, |event, _| {
-                let object = &event["involvedObject"];
+                let object = either(event, "involvedObject", "regarding");
                 let text = |value: &Value| value.as_str().unwrap_or_default().to_lowercase();
                 format!("{}/{}", text(&object["kind"]), text(&object["name"])).into()
             }),
-            Column::text("Message", 0, |event, _| event["message"].clone()),
+            Column::text("Message", 0, |event, _| either(event, "message", "note").clone()),
         ],
         "Namespace" => vec![Column::text("Status", 0, |space, _| {
             space["status"]["phase"].clone()
         })],
         _ => Vec::new(),
     }
+}
+
+/// A field of an event, by its name in either of their two forms.
+fn either<'a>(event: &'a Value, core: &str, other: &str) -> &'a Value {
+    event.get(core).unwrap_or(&event[other])
 }
 
 fn number(value: &Value) -> Value {

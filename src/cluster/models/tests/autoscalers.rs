@@ -93,10 +93,58 @@ async fn growth_keeps_to_its_policies() {
     play.run(50.0).await;
     assert_eq!(
         (size(&play), reason(&play, "ScalingLimited")),
-        (3, "TooManyReplicas".to_owned())
+        (3, "ScaleUpLimit".to_owned())
     );
     play.run(60.0).await;
     assert_eq!(size(&play), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_behaviour_growth_doubles_at_most() {
+    let (mut play, metrics) = play(2, json!({"maxReplicas": 9}));
+    metrics.set("default", "auto", 500.0);
+    play.run(16.0).await;
+    assert_eq!(
+        (size(&play), reason(&play, "ScalingLimited")),
+        (4, "ScaleUpLimit".to_owned())
+    );
+    play.run(30.0).await;
+    assert_eq!(
+        (size(&play), reason(&play, "ScalingLimited")),
+        (9, "TooManyReplicas".to_owned())
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_percentage_of_shrinking_is_cut_off_not_rounded() {
+    let rules = json!({"behavior": {"scaleDown": {"stabilizationWindowSeconds": 0,
+        "policies": [{"type": "Percent", "value": 10, "periodSeconds": 60}]}}});
+    let (mut play, metrics) = play(8, rules);
+    metrics.set("default", "auto", 5.0);
+    play.run(16.0).await;
+    assert_eq!(
+        (size(&play), reason(&play, "ScalingLimited")),
+        (7, "ScaleDownLimit".to_owned()),
+        "8 less 10 % is 7.2"
+    );
+    play.run(30.0).await;
+    assert_eq!(size(&play), 7, "until the period has passed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_added_within_a_period_may_be_taken_away_again() {
+    let rule = json!({"stabilizationWindowSeconds": 0, "policies": [{"type": "Pods", "value": 2, "periodSeconds": 60}]});
+    let (mut play, metrics) = play(4, json!({"behavior": {"scaleUp": rule, "scaleDown": rule}}));
+    metrics.set("default", "auto", 500.0);
+    play.run(16.0).await;
+    assert_eq!(size(&play), 6);
+    metrics.set("default", "auto", 1.0);
+    play.run(15.0).await;
+    assert_eq!(
+        size(&play),
+        2,
+        "two less than the four it had when the period began"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -111,3 +111,38 @@ async fn a_paused_disruption_controller_lets_nobody_go() {
     let (code, told) = evict(&play, &play.pods()[0].0).await;
     assert_eq!((code, &told["details"]["retryAfterSeconds"]), (429, &json!(10)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn an_evicted_pod_says_why_it_goes_and_a_dry_run_takes_nothing() {
+    let mut play = Play::new();
+    play.make(budget(json!({"minAvailable": 0})));
+    play.make(replica_set("web-a", 1, "web:good"));
+    play.settle().await;
+    let name = &play.pods()[0].0;
+    let allowed = |play: &Play| play.get(BUDGETS, "keep")["status"]["disruptionsAllowed"].clone();
+    let path = format!("{}/eviction", play.path("pods", name));
+    let dry = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": name}, "deleteOptions": {"dryRun": ["All"]}});
+    assert_eq!(play.ask("POST", &path, dry, "application/json").await.0, 201);
+    assert_eq!(allowed(&play), 1);
+    let other = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "other"}});
+    assert_eq!(play.ask("POST", &path, other, "application/json").await.0, 400);
+    assert_eq!(evict(&play, name).await.0, 201);
+    assert_eq!(allowed(&play), 0);
+    let pod = play.get("pods", name);
+    let told = reading::condition(&pod, "DisruptionTarget").unwrap();
+    assert_eq!(told["reason"], "EvictionByEvictionAPI");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pods_that_do_not_run_are_evicted_whatever_the_budgets_say() {
+    let mut play = Play::new();
+    play.faults.change(|switches| switches.scheduler_paused = true);
+    for name in ["keep", "second"] {
+        let mut one = budget(json!({"minAvailable": 5}));
+        one["metadata"]["name"] = name.into();
+        play.make(one);
+    }
+    play.make(replica_set("web-a", 1, "web:good"));
+    play.run(1.0).await;
+    assert_eq!(evict(&play, &play.pods()[0].0).await.0, 201);
+}

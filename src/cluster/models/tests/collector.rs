@@ -152,3 +152,33 @@ async fn a_deleted_namespace_empties_and_goes() {
     let world = play.cluster.world();
     assert!(world.store.all().all(|(key, _)| key.namespace != "default"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_namespace_waits_for_what_a_finalizer_holds_and_takes_nothing_new() {
+    let mut play = Play::new();
+    play.cluster.make_namespace("shop");
+    let held = json!({"metadata": {"name": "held", "finalizers": ["test.io/hold"]}});
+    let maps = "/api/v1/namespaces/shop/configmaps";
+    assert_eq!(play.ask("POST", maps, held, "application/json").await.0, 201);
+    let space = "/api/v1/namespaces/shop";
+    assert_eq!(
+        play.ask("DELETE", space, Value::Null, "application/json").await.0,
+        200
+    );
+    play.run(60.0).await;
+    let (code, now) = play.ask("GET", space, Value::Null, "application/json").await;
+    assert_eq!((code, &now["status"]["phase"]), (200, &json!("Terminating")));
+    let late = json!({"metadata": {"name": "late"}});
+    assert_eq!(play.ask("POST", maps, late, "application/json").await.0, 403);
+    let free = json!({"metadata": {"finalizers": null}});
+    let merge = "application/merge-patch+json";
+    assert_eq!(
+        play.ask("PATCH", &format!("{maps}/held"), free, merge).await.0,
+        200
+    );
+    play.run(10.0).await;
+    assert_eq!(
+        play.ask("GET", space, Value::Null, "application/json").await.0,
+        404
+    );
+}
