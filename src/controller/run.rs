@@ -188,10 +188,9 @@ impl Parts {
         let writer = Writer::new(client.clone(), Arc::clone(&metrics));
         let leads = Arc::clone(&leadership);
         let actor = Actor::new(writer.clone(), Arc::new(move || leads.leads_now()));
-        let (events, publisher) =
-            events::line(writer.clone(), Arc::clone(&metrics), Seed::new(seed.next_u64()));
+        let of_events = Seed::new(seed.next_u64());
+        let (events, publisher) = events::line(writer.clone(), Arc::clone(&metrics), of_events);
         let (prometheus_address, runs) = (options.default_prometheus(), Arc::clone(&queues.runs));
-        let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
             provider,
             probe::Api::new(&client, &actor),
@@ -199,10 +198,10 @@ impl Parts {
             clock.clone(),
             Defaults { prometheus_address },
             Arc::clone(&metrics),
-            kick_run,
+            move |key| runs.add(Kick::Run(key)),
         )
         .in_tasks(tasks.clone());
-        let metrics_of_shadow = Arc::clone(&metrics);
+        let shadow = options.shadow.then(|| Shadow::new(Arc::clone(&metrics)));
         let shell = Shell {
             core,
             clock: clock.clone(),
@@ -215,7 +214,7 @@ impl Parts {
             announce: Arc::clone(&announce),
             instance_id: options.instance_id.clone(),
             memory: Memory::default(),
-            shadow: options.shadow.then(|| Shadow::new(metrics_of_shadow)),
+            shadow,
         };
         Ok(Self {
             client,
