@@ -121,6 +121,17 @@ fn elects(options: &Options) -> bool {
     options.leader_elect && !options.shadow
 }
 
+fn leadership(options: &Options) -> Arc<Leadership> {
+    match elects(options) {
+        true => Leadership::standby(),
+        false => Leadership::always(),
+    }
+}
+
+fn shadow(options: &Options, metrics: &Arc<Metrics>) -> Option<Shadow> {
+    options.shadow.then(|| Shadow::new(Arc::clone(metrics)))
+}
+
 /// Everything that runs.
 struct Parts {
     client: Client,
@@ -181,10 +192,7 @@ impl Parts {
         } = edges;
         let metrics = Arc::new(Metrics::new().context("cannot set up the metrics")?);
         let queues = Queues::new(&mut seed);
-        let leadership = match elects(options) {
-            true => Leadership::standby(),
-            false => Leadership::always(),
-        };
+        let leadership = leadership(options);
         let writer = Writer::new(client.clone(), Arc::clone(&metrics));
         let leads = Arc::clone(&leadership);
         let actor = Actor::new(writer.clone(), Arc::new(move || leads.leads_now()));
@@ -202,7 +210,6 @@ impl Parts {
             kick_run,
         )
         .in_tasks(tasks.clone());
-        let metrics_of_shadow = Arc::clone(&metrics);
         let shell = Shell {
             core,
             clock: clock.clone(),
@@ -211,12 +218,12 @@ impl Parts {
             actor,
             events,
             prober: Arc::new(prober),
+            shadow: shadow(options, &metrics),
             metrics,
             announce: Arc::clone(&announce),
             instance_id: options.instance_id.clone(),
             route_wanted: Arc::new(Notify::new()),
             memory: Memory::default(),
-            shadow: options.shadow.then(|| Shadow::new(metrics_of_shadow)),
         };
         Ok(Self {
             client,
