@@ -4,12 +4,12 @@
 use crate::base::object::Kind;
 use crate::cluster::request::{Call, Verb};
 use crate::cluster::store::Store;
-use crate::simulate::fault::{Fault, Mischief, Misdelivery, Point};
+use crate::simulate::fault::{Fault, Mail, Misanswer, Mischief, Misdelivery, Mismail, Point, Query};
 use crate::simulate::people::id;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 const LEASES: &str = "leases.coordination.k8s.io";
@@ -17,6 +17,80 @@ const LEASES: &str = "leases.coordination.k8s.io";
 /// Whether a call counts as a point: what is read or written for the Rollouts' sake.
 pub fn is_point(call: &Call) -> bool {
     call.verb != Verb::Watch && &*call.resource.id != LEASES
+}
+
+/// What was about to happen, or had happened, when a replica met the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Met {
+    Call(Point, DateTime<Utc>),
+    /// A watch event, a metric provider, Slack: a death before it is not the same as one after it.
+    Other,
+}
+
+/// Listens to an undisturbed run, and tells which of its crash points differ.
+#[derive(Clone, Debug, Default)]
+pub struct Tape(Arc<Mutex<Vec<Met>>>);
+
+/// Within this time of an answer the next call follows from it.
+const AT_ONCE: TimeDelta = TimeDelta::milliseconds(20);
+
+impl Tape {
+    /// All crash points of the run, as numbers of calls, each once. A replica that dies before a call which it makes right after the
+    /// answer to another leaves the same world as one that dies before that answer.
+    pub fn points(&self) -> Vec<(usize, Point)> {
+        let met = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut points = Vec::new();
+        let (mut sent, mut applied) = (0, 0);
+        let mut last = Met::Other;
+        for now in met.iter().copied() {
+            match now {
+                Met::Call(Point::Before, at) => {
+                    let follows = matches!(last, Met::Call(Point::After, then) if at - then <= AT_ONCE);
+                    points.extend((!follows).then_some((sent, Point::Before)));
+                    sent += 1;
+                }
+                Met::Call(Point::After, _) => {
+                    points.push((applied, Point::After));
+                    applied += 1;
+                }
+                Met::Other => {}
+            }
+            last = now;
+        }
+        points
+    }
+
+    fn add(&self, met: Met) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(met);
+    }
+}
+
+impl Fault for Tape {
+    fn name(&self) -> &'static str {
+        "tape"
+    }
+
+    fn request(&mut self, point: Point, call: &Call, now: DateTime<Utc>) -> Option<Mischief> {
+        if is_point(call) {
+            self.add(Met::Call(point, now));
+        }
+        None
+    }
+
+    fn deliver(&mut self, _: &Call, _: &Value, _: DateTime<Utc>) -> Option<Misdelivery> {
+        self.add(Met::Other);
+        None
+    }
+
+    fn ask(&mut self, _: &Query<'_>, _: DateTime<Utc>) -> Option<Misanswer> {
+        self.add(Met::Other);
+        None
+    }
+
+    fn mail(&mut self, _: &Mail<'_>, _: DateTime<Utc>) -> Option<Mismail> {
+        self.add(Met::Other);
+        None
+    }
 }
 
 /// The replica that sends the `nth` call, from 0, dies there.

@@ -2,10 +2,10 @@
 
 use crate::stories::all;
 use serin::base::object::Kind;
-use serin::simulate::fault::{Fault, Point};
+use serin::simulate::fault::Fault;
 use serin::simulate::people::id;
 use serin::simulate::play::{Played, Staging, play};
-use serin::simulate::points::{CrashAt, StaleAt, differences, end_state};
+use serin::simulate::points::{CrashAt, StaleAt, Tape, differences, end_state};
 use serin::simulate::story::Story;
 use serin::simulate::transcript::Keep;
 use std::time::Duration;
@@ -18,9 +18,10 @@ const BACK: Duration = Duration::from_secs(2);
 /// As long as the delays of the stories' manifests: old versions are gone in all runs or in none.
 const REST: Duration = Duration::from_secs(120);
 
-fn calm(story: &Story) -> Played {
+fn calm(story: &Story, tape: &Tape) -> Played {
     let mut staging = Staging::new(1);
     staging.rest = REST;
+    staging.faults = vec![Box::new(tape.clone())];
     play(story, staging)
 }
 
@@ -37,13 +38,6 @@ fn only_untold(unmet: &str) -> bool {
     ["slack: nothing says", "events: none says"]
         .iter()
         .any(|beginning| unmet.starts_with(beginning))
-}
-
-/// How often the controller calls in an undisturbed run.
-fn calls(played: &Played) -> usize {
-    let counted = played.outcome.tally.requests.iter();
-    let points = counted.filter(|((verb, resource), _)| verb != "Watch" && !resource.starts_with("leases"));
-    usize::try_from(points.map(|(_, count)| count).sum::<u64>()).unwrap()
 }
 
 struct Run {
@@ -71,21 +65,19 @@ fn every_crash_point_ends_as_the_undisturbed_run() {
     let mut runs = Vec::new();
     let mut ends = Vec::new();
     for (number, (_, story)) in stories.iter().enumerate() {
-        let calm = calm(story);
-        let count = calls(&calm);
+        let tape = Tape::default();
+        let calm = calm(story, &tape);
         ends.push(end_state(&calm.outcome.store));
-        for nth in 0..count {
-            // Where the story itself takes a replica away, nobody would be left to take over for good.
-            let other = (story.replicas < 2).then_some((2, None));
-            for point in [Point::Before, Point::After] {
-                for (controllers, back) in [(1, Some(BACK))].into_iter().chain(other) {
-                    runs.push(Run {
-                        story: number,
-                        label: format!("crash {point:?} call {nth}, {controllers} controller(s)"),
-                        controllers,
-                        fault: Box::new(move || Box::new(CrashAt::new(nth, point, back))),
-                    });
-                }
+        // Where the story itself takes a replica away, nobody would be left to take over for good.
+        let other = (story.replicas < 2).then_some((2, None));
+        for (nth, point) in tape.points() {
+            for (controllers, back) in [(1, Some(BACK))].into_iter().chain(other) {
+                runs.push(Run {
+                    story: number,
+                    label: format!("crash {point:?} call {nth}, {controllers} controller(s)"),
+                    controllers,
+                    fault: Box::new(move || Box::new(CrashAt::new(nth, point, back))),
+                });
             }
         }
     }
@@ -106,7 +98,7 @@ fn a_stale_cache_of_any_kind_ends_as_the_undisturbed_run() {
     let mut runs = Vec::new();
     let mut ends = Vec::new();
     for (number, (_, story)) in stories.iter().enumerate() {
-        let calm = calm(story);
+        let calm = calm(story, &Tape::default());
         ends.push(end_state(&calm.outcome.store));
         for kind in kinds {
             let resource = id(kind);

@@ -180,5 +180,6 @@ fn may_switch(set: &ReplicaSet, adopting: bool) -> bool {
     if adopting {
         return set.replicas_desired > 0 && set.available >= set.replicas_desired;
     }
-    set.available > 0
+    // Pods of a version that is being scaled to nothing are as good as gone: led there, the Service would soon have nobody.
+    set.available.min(set.replicas_desired) > 0
 }

@@ -216,7 +216,7 @@ impl Spec {
             preview_service: owned(&strategy["blueGreen"], "previewService"),
             judged_before: strategy["blueGreen"]["prePromotionAnalysis"].is_object(),
             judged_after: strategy["blueGreen"]["postPromotionAnalysis"].is_object(),
-            switch_pause: TimeDelta::seconds(number(&strategy["blueGreen"], "autoPromotionSeconds")),
+            switch_pause: switch_pause(&strategy["blueGreen"]),
             steps,
             surge,
             unavailable,
@@ -225,6 +225,14 @@ impl Spec {
             progress_deadline: TimeDelta::seconds(spec["progressDeadlineSeconds"].as_i64().unwrap_or(600)),
             background: background.is_object().then(|| number(background, "startingStep")),
         }
+    }
+}
+
+/// A pause that only a person ends has no length: without automatic promotion its seconds mean nothing.
+fn switch_pause(blue_green: &Value) -> TimeDelta {
+    match blue_green["autoPromotionEnabled"] == false {
+        true => TimeDelta::zero(),
+        false => TimeDelta::seconds(number(blue_green, "autoPromotionSeconds")),
     }
 }
 
