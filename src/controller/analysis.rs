@@ -18,6 +18,10 @@ pub async fn run_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
     if let Some(next) = shell.wait_for_caches(&subject) {
         return Ok(next);
     }
+    if shell.shadow.is_some() {
+        // Whoever leads measures.
+        return Ok(Next::OnChange);
+    }
     let involved = Involved {
         kind: Kind::AnalysisRun,
         key: key.clone(),

@@ -24,6 +24,7 @@ pub struct Metrics {
     pub watch_errors: IntCounterVec,
     pub events: IntCounterVec,
     pub announcements: IntCounterVec,
+    pub shadow_writes: IntGaugeVec,
     slack_messages: IntGaugeVec,
     rollout_info: IntGaugeVec,
 }
@@ -84,6 +85,7 @@ impl Metrics {
         let writes = "Writes to the API server by resource, verb and HTTP status code.";
         let watches = "Errors of watches, each followed by a new attempt.";
         let events = "Events by outcome: published, counted, dropped or failed.";
+        let shadow = "With --shadow: writes that would be made now.";
         let slack = "Messages for Slack since the start: sent, failed attempts, dropped; and waiting now.";
         let (said, info) = (
             "Announcements handed to Slack, by moment.",
@@ -99,6 +101,7 @@ impl Metrics {
             watch_errors: counters(r, "serin_watch_errors_total", watches, &["kind"])?,
             events: counters(r, "serin_events_total", events, &["outcome"])?,
             announcements: counters(r, "serin_announcements_total", said, &["moment"])?,
+            shadow_writes: gauges(r, "serin_shadow_writes", shadow, &["namespace", "name"])?,
             slack_messages: gauges(r, "serin_slack_messages", slack, &["state"])?,
             rollout_info: gauges(r, "rollout_info", info, &info_labels)?,
             registry,

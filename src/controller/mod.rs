@@ -26,6 +26,7 @@ pub mod run;
 pub mod secrets;
 pub mod selector;
 pub mod serve;
+pub mod shadow;
 pub mod slack;
 pub mod stores;
 pub mod tasks;

@@ -27,6 +27,9 @@ pub struct Options {
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_value_t = true,
         default_missing_value = "true", action = ArgAction::Set)]
     pub leader_elect: bool,
+    /// Only say in the log what would be written: no writes, no measurements, no Slack, no leader election
+    #[arg(long)]
+    pub shadow: bool,
     /// Address that health and metrics are served on
     #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
     pub bind_address: IpAddr,

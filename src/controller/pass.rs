@@ -16,9 +16,11 @@ use crate::controller::kinds;
 use crate::controller::metrics::Metrics;
 use crate::controller::probe::Prober;
 use crate::controller::queue::Next;
+use crate::controller::shadow::Shadow;
 use crate::controller::unsure::News;
 use crate::controller::watermark::{Gate, Watermark};
 use crate::plan::{Action, Guard, Note, Observed, Plan, Question, rollout};
+use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -32,11 +34,8 @@ pub use crate::controller::memory::Memory;
 #[derive(Clone, Copy)]
 pub struct Core {
     pub survey: fn(&Observed) -> Vec<Question>,
-    pub plan: fn(&Observed, chrono::DateTime<chrono::Utc>) -> Plan,
-    pub plan_run: fn(
-        &crate::plan::analysis::RunObserved,
-        chrono::DateTime<chrono::Utc>,
-    ) -> crate::plan::analysis::RunPlan,
+    pub plan: fn(&Observed, DateTime<Utc>) -> Plan,
+    pub plan_run: fn(&crate::plan::analysis::RunObserved, DateTime<Utc>) -> crate::plan::analysis::RunPlan,
 }
 
 impl Default for Core {
@@ -62,6 +61,8 @@ pub struct Shell {
     pub announce: Arc<dyn Announce>,
     pub instance_id: String,
     pub memory: Memory,
+    /// Set when nothing may be written.
+    pub shadow: Option<Shadow>,
 }
 
 /// A pass that failed.
@@ -239,6 +240,10 @@ impl Shell {
         involved: Involved,
         mut plan: Plan,
     ) -> Result<Next, Failed> {
+        if let Some(shadow) = &self.shadow {
+            shadow.say(subject, &plan);
+            return Ok(self.next_look(plan.wake_at));
+        }
         let planned = plan.actions.len();
         let held = self.memory.held(subject, &plan.actions);
         plan.actions
@@ -278,9 +283,13 @@ impl Shell {
         if !plan.waiting_for.is_empty() {
             tracing::debug!(kind = involved.kind.name(), object = %involved.key, "waiting for {}", plan.waiting_for);
         }
-        // Without a time of its own an object is looked at again after the resync time: a lost event must not be lost for good.
+        Ok(self.next_look(plan.wake_at))
+    }
+
+    /// Without a time of its own an object is looked at again after the resync time: a lost event must not be lost for good.
+    fn next_look(&self, wake_at: Option<DateTime<Utc>>) -> Next {
         let resync = self.clock.now() + limits::resync();
-        Ok(Next::At(self.clock.instant_of(plan.wake_at.unwrap_or(resync))))
+        Next::At(self.clock.instant_of(wake_at.unwrap_or(resync)))
     }
 
     /// A conflict says that the version which the write was decided from is old.
@@ -354,6 +363,10 @@ impl Shell {
             return next;
         }
         self.count_failure(subject, error.category());
+        if self.shadow.is_some() {
+            tracing::warn!(kind, %object, "shadow: {message}");
+            return next;
+        }
         let told_before = repeated && retry == Retry::OnChange;
         let too_early = matches!(error, Error::AlreadyExists(_)) && in_a_row != EXISTS_TOLD_AFTER;
         if error.concerns_owner() && !told_before && !too_early {
@@ -388,6 +401,7 @@ impl Shell {
         let (_, key) = subject.object();
         self.watermark.forget(subject);
         self.memory.forget(subject);
+        self.shadow.iter().for_each(|shadow| shadow.forget(subject));
         self.metrics.forget(key);
         if matches!(subject, Kick::Run(_)) {
             self.prober.drop_run(key);

@@ -16,6 +16,7 @@ use crate::controller::options::Options;
 use crate::controller::pass::{Memory, Shell, pass};
 use crate::controller::probe::{self, Prober};
 use crate::controller::queue::{Queue, dispatch};
+use crate::controller::shadow::Shadow;
 use crate::controller::tasks::Tasks;
 use crate::controller::watch::Watches;
 use crate::controller::watermark::Watermark;
@@ -115,6 +116,11 @@ fn stop_on_signal(stop: CancellationToken) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// A shadow competes for nobody's lead.
+fn elects(options: &Options) -> bool {
+    options.leader_elect && !options.shadow
+}
+
 /// Everything that runs.
 struct Parts {
     client: Client,
@@ -175,7 +181,7 @@ impl Parts {
         } = edges;
         let metrics = Arc::new(Metrics::new().context("cannot set up the metrics")?);
         let queues = Queues::new(&mut seed);
-        let leadership = match options.leader_elect {
+        let leadership = match elects(options) {
             true => Leadership::standby(),
             false => Leadership::always(),
         };
@@ -196,6 +202,7 @@ impl Parts {
             kick_run,
         )
         .in_tasks(tasks.clone());
+        let metrics_of_shadow = Arc::clone(&metrics);
         let shell = Shell {
             core,
             clock: clock.clone(),
@@ -208,6 +215,7 @@ impl Parts {
             announce: Arc::clone(&announce),
             instance_id: options.instance_id.clone(),
             memory: Memory::default(),
+            shadow: options.shadow.then(|| Shadow::new(metrics_of_shadow)),
         };
         Ok(Self {
             client,
@@ -235,7 +243,7 @@ impl Parts {
             false => Vec::new(),
         };
         background.push(self.tasks.spawn(self.watches().run()));
-        let elected = self.elect(options.leader_elect, &stop);
+        let elected = self.elect(elects(options), &stop);
         let passes_stop = stop.child_token();
         let running = TaskTracker::new();
         let mut dispatchers = vec![self.tasks.spawn(follow_lead(
@@ -267,7 +275,7 @@ impl Parts {
         self.shell.prober.drop_all();
         // Ends at once: it was told to stop when we were.
         drop(elected.await);
-        if options.leader_elect {
+        if elects(options) {
             Elector::give_back(self.client, self.writer, &self.clock, &self.lease, &self.identity).await;
         }
         publisher_stop.cancel();

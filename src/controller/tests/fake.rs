@@ -195,6 +195,7 @@ pub fn shell(api: &FakeApi, core: Core, told: &Told) -> (Arc<Shell>, Publisher) 
         announce: Arc::new(told.clone()),
         instance_id: String::new(),
         memory: Memory::default(),
+        shadow: None,
     };
     (Arc::new(shell), publisher)
 }

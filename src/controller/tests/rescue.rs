@@ -6,6 +6,7 @@ use crate::base::object::{Key, Kind};
 use crate::controller::caches::Kick;
 use crate::controller::pass::{Core, pass};
 use crate::controller::queue::Next;
+use crate::controller::shadow::Shadow;
 use crate::plan::{Action, Guard, Note, Observed, Plan, ReplicaSet, Verb};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
@@ -101,6 +102,21 @@ async fn what_a_write_did_is_told_once_although_a_later_write_failed() {
         Reply::Answer((200, None, stamped(&asked.body, version)))
     });
     assert_eq!(events(&api, creates_and_counts, 2).await, ["Created", "Counted"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shadow_decides_and_writes_nothing() {
+    let api = FakeApi::yes();
+    let (shell, publisher) = shell(&api, core(creates_and_counts), &Told::default());
+    let mut shell = Arc::into_inner(shell).unwrap();
+    shell.shadow = Some(Shadow::new(Arc::clone(&shell.metrics)));
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout_json("web", 7));
+    let shell = Arc::new(shell);
+    pass(Arc::clone(&shell), web()).await;
+    drop(publisher);
+    assert!(api.asked().is_empty(), "{:?}", api.lines());
+    let labels = shell.metrics.shadow_writes.with_label_values(&["shop", "web"]);
+    assert_eq!(labels.get(), 2);
 }
 
 #[tokio::test(start_paused = true)]
