@@ -42,7 +42,7 @@ impl Shadow {
         drop(said);
         match lines.is_empty() {
             true => {
-                tracing::info!(kind = kind.name(), object = %key, "shadow: nothing would be written any more")
+                tracing::info!(kind = kind.name(), object = %key, "shadow: nothing would be written any more");
             }
             false => lines
                 .iter()
