@@ -28,6 +28,8 @@ pub const PROBES_IN_FLIGHT_MAX: usize = 256;
 pub const PROBES_PER_HOST_MAX: usize = 64;
 /// Status writes that change nothing but replica counts are at most one per object in this time.
 pub const COUNTER_STATUS_SECONDS_MIN: i64 = 5;
+/// How long a new Rollout waits for a ReplicaSet of the former Rollout of its name to be orphaned or deleted.
+pub const INHERITANCE_SECONDS: i64 = 60;
 /// How old a new Rollout must be before an object that it names and that does not exist makes it invalid: the manifests of one file
 /// are created one after the other, in the file's order.
 pub const REFERENCES_GRACE_SECONDS: i64 = 3;

@@ -157,12 +157,20 @@ impl Actor {
 
     /// Whether the API server has an object of this name; `None` when it does not say.
     pub async fn exists(&self, kind: Kind, key: &Key) -> Option<bool> {
+        let uid = self.uid_of(kind, key).await?;
+        Some(uid.is_some())
+    }
+
+    /// The uid of an object as the API server has it now, `Some(None)` when there is none; `None` when that cannot be told.
+    pub async fn uid_of(&self, kind: Kind, key: &Key) -> Option<Option<String>> {
         let target = Target::new("get", kind.plural(), key);
         let request = Request::new(kinds::collection_path(kind, &key.namespace));
         let request = request.get(&key.name, &GetParams::default());
         match self.writer.send(&target, request).await {
-            Ok(_) => Some(true),
-            Err(Error::Gone(_)) => Some(false),
+            Ok(object) => Some(Some(
+                object["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+            )),
+            Err(Error::Gone(_)) => Some(None),
             Err(error) => {
                 tracing::warn!("{error}");
                 None

@@ -19,7 +19,7 @@ use crate::controller::queue::Next;
 use crate::controller::shadow::Shadow;
 use crate::controller::unsure::News;
 use crate::controller::watermark::{Gate, Watermark};
-use crate::plan::{Action, Guard, Note, Observed, Plan, Question, rollout};
+use crate::plan::{Action, Guard, Note, Observed, Plan, Question, Verb, rollout};
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde::Serialize;
@@ -244,6 +244,11 @@ impl Shell {
             shadow.say(subject, &plan);
             return Ok(self.next_look(plan.wake_at));
         }
+        if plan.actions.iter().any(|action| adopts(action, &involved.uid)) && !self.is_alive(&involved).await
+        {
+            self.caches.doubt(involved.kind);
+            return Ok(Next::Backoff);
+        }
         let planned = plan.actions.len();
         let held = self.memory.held(subject, &plan.actions);
         plan.actions
@@ -290,6 +295,12 @@ impl Shell {
     fn next_look(&self, wake_at: Option<DateTime<Utc>>) -> Next {
         let resync = self.clock.now() + limits::resync();
         Next::At(self.clock.instant_of(wake_at.unwrap_or(resync)))
+    }
+
+    /// Whether the object is still the one in the cache. What is adopted by an owner that is gone is garbage, and is collected with all
+    /// its pods.
+    async fn is_alive(&self, involved: &Involved) -> bool {
+        self.actor.uid_of(involved.kind, &involved.key).await == Some(Some(involved.uid.clone()))
     }
 
     /// A conflict says that the version which the write was decided from is old.
@@ -451,6 +462,13 @@ fn complaint(error: &Error) -> Note {
             format!("Reconciliation failed with error: {error}"),
         ),
     }
+}
+
+/// Whether a write makes this owner responsible for an object that was nobody's.
+fn adopts(action: &Action, uid: &str) -> bool {
+    let owners = action.body.pointer("/metadata/ownerReferences");
+    let mut owners = owners.and_then(serde_json::Value::as_array).into_iter().flatten();
+    action.verb == Verb::Patch && owners.any(|owner| owner["uid"] == uid)
 }
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {

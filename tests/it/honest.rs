@@ -47,6 +47,23 @@ fn a_rollout_that_comes_back_without_a_status_waits_for_its_replica_sets() {
 }
 
 #[test]
+fn a_rollout_made_anew_waits_for_the_replica_set_of_the_former_to_become_nobodys() {
+    let mut world = world(halves());
+    let before = of(&world, "v1").name().to_owned();
+    let mut anew = manifest(halves());
+    anew["metadata"]["uid"] = json!("uid-of-the-new-one");
+    world.put(Kind::Rollout, anew);
+    run_for(&mut world, 10);
+    assert_eq!(world.replica_sets().len(), 1, "none is made under another name");
+    let orphan = json!({"metadata": {"ownerReferences": null}});
+    world.patch(Kind::ReplicaSet, &before, &orphan, false);
+    run_for(&mut world, 30);
+    let sets = world.replica_sets();
+    assert_eq!((sets.len(), sets[0].name()), (1, before.as_str()));
+    assert_eq!(sets[0].replicas_desired, 4, "its pods serve on");
+}
+
+#[test]
 fn a_deadline_that_an_old_version_still_carries_holds_up_no_progress_deadline() {
     let mut world = world(halves());
     release(&mut world, "v2");

@@ -40,7 +40,27 @@ fn only_untold(unmet: &str) -> bool {
         .any(|beginning| unmet.starts_with(beginning))
 }
 
+/// What a cache that stands still costs while pods go: the story, what it says, and why.
+const COSTS: &[(&str, &str, &str)] = &[(
+    "lost-nodes-in-a-canary-cost-no-more-than-their-pods",
+    "refusedMax",
+    "the share of the pods that went is moved when it is known that they went",
+)];
+
+fn is_a_cost(story: &str, unmet: &str) -> bool {
+    COSTS
+        .iter()
+        .any(|(name, text, _)| *name == story && unmet.starts_with(text))
+}
+
+/// A moment on the way that was told by the clock, in a world that was held up for longer than the moment lasts.
+fn only_late(unmet: &str) -> bool {
+    unmet.contains("]: expect:")
+}
+
 struct Run {
+    /// For so long that what is told of a moment on the way need not hold; the end must.
+    long: bool,
     story: usize,
     label: String,
     controllers: usize,
@@ -48,10 +68,16 @@ struct Run {
 }
 
 /// Stories whose end hangs on seconds, and why a crash may change it.
-const BY_THE_SECOND: &[(&str, &str)] = &[(
-    "prometheus-away-for-three-minutes-is-waited-for",
-    "the outage lasts as long as the limit of errors allows; a measurement made later is one more of them",
-)];
+const BY_THE_SECOND: &[(&str, &str)] = &[
+    (
+        "prometheus-away-for-three-minutes-is-waited-for",
+        "the outage lasts as long as the limit of errors allows; a measurement made later is one more of them",
+    ),
+    (
+        "full-promotion-waits-for-pods",
+        "its pods take just as long to start as the deadline for progress allows",
+    ),
+];
 
 fn told() -> Vec<(String, Story)> {
     let mut stories = all();
@@ -73,6 +99,7 @@ fn every_crash_point_ends_as_the_undisturbed_run() {
         for (nth, point) in tape.points() {
             for (controllers, back) in [(1, Some(BACK))].into_iter().chain(other) {
                 runs.push(Run {
+                    long: false,
                     story: number,
                     label: format!("crash {point:?} call {nth}, {controllers} controller(s)"),
                     controllers,
@@ -113,6 +140,7 @@ fn a_stale_cache_of_any_kind_ends_as_the_undisturbed_run() {
                 for seconds in [3, 40] {
                     let resource = resource.clone();
                     runs.push(Run {
+                        long: seconds > 30,
                         story: number,
                         label: format!("{resource} stale for {seconds} s from event {nth}"),
                         controllers: 1,
@@ -142,7 +170,9 @@ fn check(
         story.replicas = story.replicas.max(run.controllers);
         let played = disturbed(&story, (run.fault)());
         let mut wrong = played.unmet;
-        wrong.retain(|unmet| !only_untold(unmet));
+        wrong.retain(|unmet| {
+            !only_untold(unmet) && !(run.long && only_late(unmet)) && !is_a_cost(name, unmet)
+        });
         wrong.extend(differences(&ends[run.story], &end_state(&played.outcome.store)));
         (!wrong.is_empty()).then(|| format!("{name}, {}: {}", run.label, wrong.join("; ")))
     });

@@ -104,6 +104,45 @@ async fn what_a_write_did_is_told_once_although_a_later_write_failed() {
     assert_eq!(events(&api, creates_and_counts, 2).await, ["Created", "Counted"]);
 }
 
+/// Takes a ReplicaSet that is nobody's.
+fn adopts(seen: &Observed, _: DateTime<Utc>) -> Plan {
+    let owners = json!([{"apiVersion": "argoproj.io/v1alpha1", "kind": "Rollout", "name": "web", "controller": true,
+        "uid": seen.rollout.metadata.uid}]);
+    let guard = Guard::Seen {
+        uid: "u1".into(),
+        resource_version: "9".into(),
+    };
+    let patch = json!({"metadata": {"ownerReferences": owners}});
+    Plan {
+        actions: vec![write(Verb::Patch, Kind::ReplicaSet, "web-1", guard, patch)],
+        ..Plan::default()
+    }
+}
+
+/// What is written for an adoption when the API server has the Rollout with this uid.
+async fn adopted_by(uid: &'static str) -> Vec<String> {
+    let api = FakeApi::new(move |asked| match asked.line.starts_with("GET") {
+        true => Reply::Answer((
+            200,
+            None,
+            json!({"metadata": {"name": "web", "uid": uid, "resourceVersion": "7"}}),
+        )),
+        false => Reply::Answer((200, None, stamped(&asked.body, 102))),
+    });
+    let (shell, _) = shell(&api, core(adopts), &Told::default());
+    put::<Rollout>(&shell.caches, Kind::Rollout, rollout_json("web", 7));
+    pass(Arc::clone(&shell), web()).await;
+    let mut lines = api.lines();
+    lines.retain(|line| line.starts_with("PATCH"));
+    lines
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollout_that_is_gone_adopts_nothing() {
+    assert_eq!(adopted_by("uid-web").await.len(), 1);
+    assert!(adopted_by("uid-of-its-successor").await.is_empty());
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_shadow_decides_and_writes_nothing() {
     let api = FakeApi::yes();

@@ -3,11 +3,13 @@
 use crate::api::hash;
 use crate::api::rollout::Rollout;
 use crate::base::gotime::Time;
+use crate::base::limits;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
 use crate::plan::rollout::draft::{Draft, guard};
 use crate::plan::rollout::{conditions, cutover, ping_pong, selector, sizing, traffic, valid};
 use crate::plan::{Answer, Note, Question, ReplicaSet};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -50,9 +52,25 @@ pub fn identify(draft: &mut Draft) {
 
 /// Until when a Rollout that somebody brought back without its status waits for its ReplicaSets: it carries a revision, which it got
 /// from a controller, so it cannot be new.
-pub fn comes_back_until(draft: &Draft) -> Option<chrono::DateTime<chrono::Utc>> {
+pub fn comes_back_until(draft: &Draft) -> Option<DateTime<Utc>> {
     let known = draft.rollout.metadata.revision() > 0 && draft.rollout.status.stable_rs.is_empty();
-    valid::grace_until(draft).filter(|_| known)
+    let grace = valid::grace_until(draft).filter(|_| known);
+    grace.or_else(|| inherits_until(draft))
+}
+
+/// Until when a new Rollout waits for the ReplicaSet of its template, which is there and belongs to the former Rollout of its name: the
+/// garbage collector deletes it soon, or somebody has orphaned it, and it can be adopted with its pods. Only then would the name be taken.
+fn inherits_until(draft: &Draft) -> Option<DateTime<Utc>> {
+    let me = &draft.rollout.metadata;
+    let former = |answer: &Answer| match answer {
+        Answer::ReplicaSet(set) => set.metadata.controller().is_some_and(|owner| {
+            owner.kind == Kind::Rollout.name() && owner.name == me.name && owner.uid != me.uid
+        }),
+        _ => false,
+    };
+    let until = me.creation_timestamp?.get() + TimeDelta::seconds(limits::INHERITANCE_SECONDS);
+    let waits = draft.rollout.status.stable_rs.is_empty() && draft.now < until;
+    (waits && draft.seen.answers.0.values().any(former)).then_some(until)
 }
 
 /// A Rollout without a status whose other versions have pods is no first deployment: its status was lost, as by a backup, which
