@@ -17,6 +17,9 @@ pub enum Kind {
     ReplicaSet,
     Service,
     HttpRoute,
+    Ingress,
+    VirtualService,
+    DestinationRule,
     Job,
     Pod,
 }
@@ -28,6 +31,9 @@ impl Kind {
             Kind::Job => "batch/v1",
             Kind::Service | Kind::Pod => "v1",
             Kind::HttpRoute => "gateway.networking.k8s.io/v1",
+            Kind::Ingress => "networking.k8s.io/v1",
+            // Of the versions of Istio that serve these kinds all serve this one.
+            Kind::VirtualService | Kind::DestinationRule => "networking.istio.io/v1alpha3",
             _ => names::API_VERSION,
         }
     }
@@ -42,6 +48,9 @@ impl Kind {
             Kind::ReplicaSet => "ReplicaSet",
             Kind::Service => "Service",
             Kind::HttpRoute => "HTTPRoute",
+            Kind::Ingress => "Ingress",
+            Kind::VirtualService => "VirtualService",
+            Kind::DestinationRule => "DestinationRule",
             Kind::Job => "Job",
             Kind::Pod => "Pod",
         }
@@ -57,6 +66,9 @@ impl Kind {
             Kind::ReplicaSet => "replicasets",
             Kind::Service => "services",
             Kind::HttpRoute => "httproutes",
+            Kind::Ingress => "ingresses",
+            Kind::VirtualService => "virtualservices",
+            Kind::DestinationRule => "destinationrules",
             Kind::Job => "jobs",
             Kind::Pod => "pods",
         }

@@ -6,6 +6,7 @@ use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
 use crate::base::object::{Key, Kind};
 use crate::controller::cached::Seen;
+use crate::controller::kinds::{ROUTES, on_demand};
 use crate::controller::stores::{Stored, Stores, kind_of, older};
 use crate::plan::analysis::Job;
 use crate::plan::experiment::Experiment;
@@ -53,6 +54,8 @@ pub struct Caches {
     missing: watch::Sender<String>,
     /// Told when a kind's cache seems to be behind.
     doubts: BTreeMap<Kind, Notify>,
+    /// Told when somebody asks about an object of a kind that need not be there.
+    wanted: BTreeMap<Kind, Notify>,
 }
 
 /// A Rollout and everything it owns, sorted by name.
@@ -85,6 +88,7 @@ impl Caches {
             stores: RwLock::new(stores),
             missing,
             doubts: kinds.iter().map(|kind| (*kind, Notify::new())).collect(),
+            wanted: ROUTES.into_iter().map(|kind| (kind, Notify::new())).collect(),
         }
     }
 
@@ -195,24 +199,37 @@ impl Caches {
         self.write().remove::<T>(kind, key)
     }
 
-    /// Remembers what `rollout` asked about, so that changes there concern it. True when it asked about HTTPRoutes.
-    pub fn ask(&self, rollout: &Key, questions: BTreeSet<Question>) -> bool {
-        let routes = questions
-            .iter()
-            .any(|question| matches!(question, Question::HttpRoute(_)));
-        if self.read().asked.get(rollout) == Some(&questions) {
-            return routes;
+    /// Remembers what `rollout` asked about, so that changes there concern it, and calls for the kinds that are read on demand.
+    pub fn ask(&self, rollout: &Key, questions: BTreeSet<Question>) {
+        let of_routes = questions.iter().filter_map(|question| match question {
+            Question::Route(kind, _) => self.wanted.get(kind),
+            _ => None,
+        });
+        of_routes.for_each(Notify::notify_one);
+        if self.read().asked.get(rollout) != Some(&questions) {
+            self.write().set_asked(rollout, questions);
         }
-        self.write().set_asked(rollout, questions);
-        routes
     }
 
-    /// True while any Rollout asks about HTTPRoutes.
-    pub fn asks_for_routes(&self) -> bool {
-        self.read()
-            .askers
-            .keys()
-            .any(|question| matches!(question, Question::HttpRoute(_)))
+    /// True while any Rollout asks about objects of this kind.
+    pub fn asks_for(&self, kind: Kind) -> bool {
+        let stores = self.read();
+        stores.askers.keys().any(|question| kind_of(question) == kind)
+    }
+
+    /// Waits until somebody asks about an object of this kind.
+    pub async fn wanted(&self, kind: Kind) {
+        match self.wanted.get(&kind) {
+            Some(wanted) => wanted.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Whether `rollout` asks about a kind that nobody asked about before, and that is being read only now.
+    pub fn reads_for(&self, rollout: &Key) -> bool {
+        let stores = self.read();
+        let mut asked = stores.asked.get(rollout).into_iter().flatten().map(kind_of);
+        asked.any(|kind| on_demand(kind) && stores.sync.get(&kind) == Some(&Sync::Unread))
     }
 
     pub fn answer(&self, question: &Question) -> Answer {

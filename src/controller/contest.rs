@@ -5,6 +5,7 @@
 
 use crate::base::limits;
 use crate::base::object::{Key, Kind};
+use crate::controller::kinds::ROUTES;
 use crate::plan::{Action, Note, Verb};
 use serde_json::Value;
 use std::collections::{BTreeMap, VecDeque};
@@ -31,8 +32,8 @@ pub struct Held {
 }
 
 fn contestable(action: &Action) -> bool {
-    let kind = matches!(action.kind, Kind::HttpRoute | Kind::Service | Kind::ReplicaSet);
-    kind && action.verb == Verb::Patch
+    let kind = matches!(action.kind, Kind::Service | Kind::ReplicaSet);
+    (kind || ROUTES.contains(&action.kind)) && action.verb == Verb::Patch
 }
 
 impl Contest {

@@ -6,8 +6,8 @@ use crate::base::object::Kind;
 use crate::plan::Verb;
 use kube::core::ApiResource;
 
-/// The kinds that are watched; all but [`Kind::HttpRoute`] and [`Kind::Experiment`] must be installed.
-pub const WATCHED: [Kind; 10] = [
+/// The kinds that are watched; all but those of routers and [`Kind::Experiment`] must be installed.
+pub const WATCHED: [Kind; 13] = [
     Kind::Rollout,
     Kind::ReplicaSet,
     Kind::AnalysisRun,
@@ -16,10 +16,26 @@ pub const WATCHED: [Kind; 10] = [
     Kind::Experiment,
     Kind::Service,
     Kind::HttpRoute,
+    Kind::Ingress,
+    Kind::VirtualService,
+    Kind::DestinationRule,
     Kind::Job,
     // Those of metrics that are Jobs, by their label, and no others.
     Kind::Pod,
 ];
+
+/// The kinds of traffic routers' objects: they need not be installed.
+pub const ROUTES: [Kind; 4] = [
+    Kind::HttpRoute,
+    Kind::Ingress,
+    Kind::VirtualService,
+    Kind::DestinationRule,
+];
+
+/// Whether a kind is read only once a Rollout asks about an object of it. Of these there may be many that are nobody's routers.
+pub fn on_demand(kind: Kind) -> bool {
+    ROUTES.contains(&kind) && kind != Kind::HttpRoute
+}
 
 /// The kind of a resource as RBAC names it, with or without a subresource: `rollouts/status`.
 pub fn kind_of(resource: &str) -> Option<Kind> {
@@ -28,7 +44,7 @@ pub fn kind_of(resource: &str) -> Option<Kind> {
 }
 
 /// Every write that a plan may ask for. Anything else is refused as a bug before it reaches the API server.
-pub const WRITES: [(Kind, Verb); 13] = [
+pub const WRITES: [(Kind, Verb); 17] = [
     (Kind::Rollout, Verb::Patch),
     (Kind::Rollout, Verb::PatchStatus),
     (Kind::ReplicaSet, Verb::Create),
@@ -41,6 +57,11 @@ pub const WRITES: [(Kind, Verb); 13] = [
     (Kind::Experiment, Verb::Patch),
     (Kind::Service, Verb::Patch),
     (Kind::HttpRoute, Verb::Patch),
+    // The canary Ingress beside that of the user.
+    (Kind::Ingress, Verb::Create),
+    (Kind::Ingress, Verb::Patch),
+    (Kind::VirtualService, Verb::Patch),
+    (Kind::DestinationRule, Verb::Patch),
     (Kind::Job, Verb::Create),
     (Kind::Job, Verb::Delete),
 ];

@@ -152,14 +152,19 @@ fn strategy(rollout: &Rollout) -> String {
     name.unwrap_or_else(|| "none".into())
 }
 
-/// The router that divides the traffic, of those that are carried out; empty without one.
+/// The first router that divides the traffic, of those that are carried out, as Argo Rollouts names it; empty without one.
 fn router(rollout: &Rollout) -> &'static str {
     let canary = rollout.spec.strategy.canary.as_ref();
-    let routing = canary.and_then(|canary| canary.traffic_routing.as_ref());
-    match routing.and_then(gateway_api::config) {
-        Some(_) => "GatewayAPI",
-        None => "",
-    }
+    let Some(routing) = canary.and_then(|canary| canary.traffic_routing.as_ref()) else {
+        return "";
+    };
+    let known = [
+        (routing.istio.is_some(), "Istio"),
+        (routing.nginx.is_some(), "Nginx"),
+        (routing.alb.is_some(), "ALB"),
+        (gateway_api::config(routing).is_some(), "GatewayAPI"),
+    ];
+    known.iter().find(|(used, _)| *used).map_or("", |(_, name)| name)
 }
 
 /// Argo Rollouts' phase label: an invalid spec wins, else the reason of the Progressing condition decides.

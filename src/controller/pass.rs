@@ -26,7 +26,6 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use crate::controller::memory::Memory;
@@ -61,7 +60,6 @@ pub struct Shell {
     pub metrics: Arc<Metrics>,
     pub announce: Arc<dyn Announce>,
     pub instance_id: String,
-    pub route_wanted: Arc<Notify>,
     pub memory: Memory,
     /// Set when nothing may be written.
     pub shadow: Option<Shadow>,
@@ -146,6 +144,10 @@ async fn rollout_pass(shell: &Shell, key: &Key) -> Result<Next, Failed> {
         ..family.observed(&shell.instance_id)
     };
     shell.ask(key, &mut seen);
+    if shell.caches.reads_for(key) {
+        // The end of the reading kicks.
+        return Ok(Next::OnChange);
+    }
     let plan = (shell.core.plan)(&seen, shell.clock.now());
     if let Some(due) = shell.memory.deferred_until(&subject, &plan) {
         let wake = plan.wake_at.map_or(due, |at| shell.clock.instant_of(at));
@@ -220,9 +222,7 @@ impl Shell {
             let mut asked: BTreeSet<Question> = seen.answers.0.keys().cloned().collect();
             asked.extend(questions.iter().cloned());
             // Asked for before it is answered: a change in between must not be missed.
-            if self.caches.ask(key, asked) {
-                self.route_wanted.notify_one();
-            }
+            self.caches.ask(key, asked);
             for question in questions {
                 let answer = self.caches.answer(&question);
                 seen.answers.0.insert(question, answer);

@@ -32,7 +32,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
@@ -222,7 +222,6 @@ impl Parts {
             metrics,
             announce: Arc::clone(&announce),
             instance_id: options.instance_id.clone(),
-            route_wanted: Arc::new(Notify::new()),
             memory: Memory::default(),
         };
         Ok(Self {
@@ -357,7 +356,6 @@ impl Parts {
             kick: Arc::new(kick),
             namespace: self.namespace.clone(),
             instance_id: self.instance_id.clone(),
-            route_wanted: Arc::clone(&self.shell.route_wanted),
             seed: self.seed.clone(),
         }
     }

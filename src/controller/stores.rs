@@ -1,5 +1,7 @@
 //! The stores behind the caches: objects by kind and key, and the indices that say whom a change concerns.
 
+mod of_kinds;
+
 use crate::api::analysis::AnalysisTemplate;
 use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
@@ -7,6 +9,7 @@ use crate::base::names;
 use crate::base::object::{Key, Kind, OwnerRef};
 use crate::controller::cached::{Decode, Seen};
 use crate::controller::caches::{Broken, Family, Kick, Sync};
+use crate::controller::kinds::on_demand;
 use crate::controller::selector::selects;
 use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::Experiment;
@@ -46,6 +49,9 @@ pub struct Stores {
     cluster_templates: Store<AnalysisTemplate>,
     services: Store<Service>,
     routes: Store<Value>,
+    ingresses: Store<Value>,
+    virtual_services: Store<Value>,
+    destination_rules: Store<Value>,
     jobs: Store<Job>,
     job_pods: Store<JobPod>,
     /// ReplicaSets, AnalysisRuns, Jobs and their pods by the uid of the owner that controls them.
@@ -78,6 +84,8 @@ impl Stores {
         let waiting = |(kind, sync): (&Kind, &Sync)| match sync {
             // Experiments are only told something, and pods of Jobs only say why one does not start.
             _ if matches!(kind, Kind::Experiment | Kind::Pod) => None,
+            // Who asks waits by himself.
+            _ if on_demand(*kind) => None,
             // Of routes it is enough to have tried, since they need not be installed. To decide before would be to call every Rollout
             // that names one invalid, at each start of the controller.
             Sync::Unread => Some(format!("{}: {NOT_READ_YET}", kind.plural())),
@@ -210,7 +218,9 @@ impl Stores {
             Kind::Experiment => kicks.push(Kick::Experiment(key.clone())),
             Kind::ReplicaSet | Kind::Job | Kind::Pod => {}
             Kind::Service => kicks.extend(self.askers_of(&Question::Service(key.clone()))),
-            Kind::HttpRoute => kicks.extend(self.askers_of(&Question::HttpRoute(key.clone()))),
+            Kind::HttpRoute | Kind::Ingress | Kind::VirtualService | Kind::DestinationRule => {
+                kicks.extend(self.askers_of(&Question::Route(kind, key.clone())));
+            }
             Kind::AnalysisTemplate | Kind::ClusterAnalysisTemplate => {
                 let cluster_scope = kind == Kind::ClusterAnalysisTemplate;
                 let question = Question::template(&key.namespace, &key.name, cluster_scope);
@@ -342,7 +352,9 @@ impl Stores {
         }
         match question {
             Question::Service(key) => found(&self.services, key, |service| Answer::Service(service.clone())),
-            Question::HttpRoute(key) => found(&self.routes, key, |route| Answer::Route(route.clone())),
+            Question::Route(kind, key) => found(Value::store(self, *kind), key, |route| {
+                Answer::Route(route.clone())
+            }),
             Question::ReplicaSet(key) => {
                 found(&self.replica_sets, key, |set| Answer::ReplicaSet(set.clone()))
             }
@@ -371,6 +383,9 @@ impl Stores {
             Kind::ClusterAnalysisTemplate => of(&self.cluster_templates),
             Kind::Service => of(&self.services),
             Kind::HttpRoute => of(&self.routes),
+            Kind::Ingress => of(&self.ingresses),
+            Kind::VirtualService => of(&self.virtual_services),
+            Kind::DestinationRule => of(&self.destination_rules),
             Kind::Job => of(&self.jobs),
             Kind::Pod => of(&self.job_pods),
             Kind::Experiment => of(&self.experiments),
@@ -390,6 +405,9 @@ impl Stores {
             Kind::ClusterAnalysisTemplate => of(&self.cluster_templates, key),
             Kind::Service => of(&self.services, key),
             Kind::HttpRoute => of(&self.routes, key),
+            Kind::Ingress => of(&self.ingresses, key),
+            Kind::VirtualService => of(&self.virtual_services, key),
+            Kind::DestinationRule => of(&self.destination_rules, key),
             Kind::Job => of(&self.jobs, key),
             Kind::Pod => of(&self.job_pods, key),
             Kind::Experiment => of(&self.experiments, key),
@@ -430,7 +448,7 @@ pub fn kind_of(question: &Question) -> Kind {
         Question::Service(_) => Kind::Service,
         Question::AnalysisTemplate(_) => Kind::AnalysisTemplate,
         Question::ClusterAnalysisTemplate(_) => Kind::ClusterAnalysisTemplate,
-        Question::HttpRoute(_) => Kind::HttpRoute,
+        Question::Route(kind, _) => *kind,
         Question::ReplicaSet(_) => Kind::ReplicaSet,
     }
 }
@@ -446,45 +464,5 @@ pub fn older(version: &str, than: &str) -> bool {
     match (version.parse::<u64>(), than.parse::<u64>()) {
         (Ok(version), Ok(than)) => version < than,
         _ => false,
-    }
-}
-
-/// `stored!(Type, field)`: the kind's store is that field.
-macro_rules! stored {
-    ($object:ty, $field:ident) => {
-        impl Stored for $object {
-            fn store(stores: &Stores, _: Kind) -> &Store<Self> {
-                &stores.$field
-            }
-
-            fn store_mut(stores: &mut Stores, _: Kind) -> &mut Store<Self> {
-                &mut stores.$field
-            }
-        }
-    };
-}
-
-stored!(Rollout, rollouts);
-stored!(ReplicaSet, replica_sets);
-stored!(AnalysisRun, runs);
-stored!(Experiment, experiments);
-stored!(Service, services);
-stored!(Value, routes);
-stored!(Job, jobs);
-stored!(JobPod, job_pods);
-
-impl Stored for AnalysisTemplate {
-    fn store(stores: &Stores, kind: Kind) -> &Store<Self> {
-        match kind {
-            Kind::ClusterAnalysisTemplate => &stores.cluster_templates,
-            _ => &stores.templates,
-        }
-    }
-
-    fn store_mut(stores: &mut Stores, kind: Kind) -> &mut Store<Self> {
-        match kind {
-            Kind::ClusterAnalysisTemplate => &mut stores.cluster_templates,
-            _ => &mut stores.templates,
-        }
     }
 }

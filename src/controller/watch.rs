@@ -24,7 +24,6 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 const AUDIT: Duration = Duration::from_secs(limits::CACHE_AUDIT_SECONDS);
@@ -41,8 +40,6 @@ pub struct Watches {
     pub namespace: Option<String>,
     /// Rollouts, AnalysisRuns and templates are read only when they carry this instance id; when empty, only without any.
     pub instance_id: String,
-    /// Told when somebody asks about HTTPRoutes for the first time.
-    pub route_wanted: Arc<Notify>,
     /// For the spread of waits.
     pub seed: Seed,
 }
@@ -80,7 +77,7 @@ impl Watches {
             self.follow::<Service>(Kind::Service),
             self.follow::<Job>(Kind::Job),
             self.follow::<JobPod>(Kind::Pod),
-            self.follow_routes(),
+            futures::future::join_all(kinds::ROUTES.map(|kind| self.follow_routes(kind))),
         );
     }
 
@@ -93,9 +90,11 @@ impl Watches {
         }
     }
 
-    /// Watches HTTPRoutes where their kind is installed. Where it is not, looks again as long as somebody asks about one.
-    async fn follow_routes(&self) {
-        let kind = Kind::HttpRoute;
+    /// Watches a kind of routers' objects where it is installed. Where it is not, looks again as long as somebody asks about one.
+    async fn follow_routes(&self, kind: Kind) {
+        if kinds::on_demand(kind) {
+            self.caches.wanted(kind).await;
+        }
         loop {
             match self.installed(kind).await {
                 Ok(true) => {
@@ -110,8 +109,8 @@ impl Watches {
                         kind.api_version()
                     );
                     self.tell(self.caches.set_sync(kind, Sync::Absent(why)));
-                    if !self.caches.asks_for_routes() {
-                        self.route_wanted.notified().await;
+                    if !self.caches.asks_for(kind) {
+                        self.caches.wanted(kind).await;
                         continue;
                     }
                 }
@@ -195,7 +194,7 @@ impl Watches {
             }
             match status_code(&error) {
                 // A watch that goes on from an old version of a kind that is gone, or from too old a version, never recovers.
-                Some(404) if kind == Kind::HttpRoute => return End::NotInstalled,
+                Some(404) if kinds::ROUTES.contains(&kind) => return End::NotInstalled,
                 Some(404 | 410) if !matches!(error, watcher::Error::InitialListFailed(_)) => {
                     sleep(wait.next()).await;
                     return End::Relist;
@@ -306,7 +305,8 @@ impl Watches {
         match kind {
             Kind::ReplicaSet => config.labels(label::POD_HASH),
             Kind::Job | Kind::Pod => config.labels(label::RUN_UID),
-            Kind::Service | Kind::HttpRoute => config,
+            Kind::Service => config,
+            kind if kinds::ROUTES.contains(&kind) => config,
             _ => config.labels(&instance_selector(&self.instance_id)),
         }
     }

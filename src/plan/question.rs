@@ -1,7 +1,7 @@
 //! Facts that a decision needs beyond the Rollout and what it owns.
 
 use crate::api::analysis::AnalysisTemplate;
-use crate::base::object::{Key, Meta};
+use crate::base::object::{Key, Kind, Meta};
 use crate::plan::replica_set::ReplicaSet;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +13,8 @@ pub enum Question {
     Service(Key),
     AnalysisTemplate(Key),
     ClusterAnalysisTemplate(String),
-    HttpRoute(Key),
+    /// An object of a traffic router.
+    Route(Kind, Key),
     /// Any ReplicaSet of that name, whoever owns it.
     ReplicaSet(Key),
 }
@@ -65,8 +66,8 @@ impl Answers {
         }
     }
 
-    pub fn route(&self, key: &Key) -> Option<&Value> {
-        match self.0.get(&Question::HttpRoute(key.clone())) {
+    pub fn route(&self, kind: Kind, key: &Key) -> Option<&Value> {
+        match self.0.get(&Question::Route(kind, key.clone())) {
             Some(Answer::Route(route)) => Some(route),
             _ => None,
         }

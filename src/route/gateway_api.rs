@@ -5,22 +5,9 @@
 
 use crate::api::traffic::{GatewayApi, TrafficRouting};
 use crate::base::names::GATEWAY_API_PLUGIN;
-use crate::base::object::Key;
+use crate::base::object::{Key, Kind};
+use crate::route::{Backends, Look, Object, Router, Wanted, Weights, Write};
 use serde_json::{Value, json};
-
-/// The two Services of a canary.
-#[derive(Clone, Copy, Debug)]
-pub struct Backends<'a> {
-    pub canary: &'a str,
-    pub stable: &'a str,
-}
-
-/// Weights of the canary and of the stable Service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Weights {
-    pub canary: i64,
-    pub stable: i64,
-}
 
 /// The Gateway API configuration of a Rollout, under Argo's plugin name or our own key; `None` when it has none. `Err` says what
 /// cannot be read.
@@ -50,6 +37,74 @@ pub fn routes(config: &GatewayApi, namespace: &str) -> Vec<Key> {
         }
     }
     keys
+}
+
+/// The HTTPRoutes of one Rollout.
+pub struct Routes<'a> {
+    keys: Vec<Key>,
+    backends: Backends<'a>,
+}
+
+impl<'a> Routes<'a> {
+    pub fn new(keys: Vec<Key>, backends: Backends<'a>) -> Self {
+        Self { keys, backends }
+    }
+}
+
+impl Router for Routes<'_> {
+    fn objects(&self) -> Vec<Object> {
+        let object = |key: &Key| Object {
+            kind: Kind::HttpRoute,
+            key: key.clone(),
+            must_exist: true,
+        };
+        self.keys.iter().map(object).collect()
+    }
+
+    fn problems(&self, look: Look) -> Vec<String> {
+        let unfit = |key: &&Key| {
+            let route = look(Kind::HttpRoute, key);
+            route.is_some_and(|route| weights(route, self.backends).is_empty())
+        };
+        let Backends { canary, stable } = self.backends;
+        let told = |key: &Key| {
+            format!(
+                "HTTPRoute \"{key}\" has no rule whose backendRefs name both \"{stable}\" and \"{canary}\": add both to the rule \
+                 whose traffic the canary shall share"
+            )
+        };
+        self.keys.iter().filter(unfit).map(told).collect()
+    }
+
+    fn weights(&self, look: Look) -> Vec<Option<Weights>> {
+        let of = |key: &Key| match look(Kind::HttpRoute, key) {
+            None => vec![None],
+            Some(route) => weights(route, self.backends).into_iter().map(Some).collect(),
+        };
+        self.keys.iter().flat_map(of).collect()
+    }
+
+    fn refusal(&self, look: Look) -> Option<String> {
+        let refused = |key: &Key| {
+            let why = refusal(look(Kind::HttpRoute, key)?)?;
+            Some(format!("HTTPRoute \"{key}\" is not served: {why}"))
+        };
+        self.keys.iter().find_map(refused)
+    }
+
+    fn writes(&self, look: Look, wanted: &Wanted) -> Vec<Write> {
+        let write = |key: &Key| {
+            let body = patch(look(Kind::HttpRoute, key)?, self.backends, wanted.weights)?;
+            Some(Write {
+                kind: Kind::HttpRoute,
+                key: key.clone(),
+                body,
+                creates: false,
+                told: None,
+            })
+        };
+        self.keys.iter().filter_map(write).collect()
+    }
 }
 
 /// The weights that each driven rule carries; empty when no rule names both Services.

@@ -130,9 +130,14 @@ fn template() -> &'static ClusterWorld {
     static TEMPLATE: OnceLock<ClusterWorld> = OnceLock::new();
     TEMPLATE.get_or_init(|| {
         let cluster = Cluster::new(0, Clock::starting_at(beginning()));
-        let route = serde_saphyr::from_str(include_str!("crds/httproute.yaml"));
+        let routes = [
+            include_str!("crds/httproute.yaml"),
+            include_str!("crds/virtualservice.yaml"),
+            include_str!("crds/destinationrule.yaml"),
+        ];
+        let routes = routes.iter().filter_map(|text| serde_saphyr::from_str(text).ok());
         let ours = documents(Variant::Slim).into_iter().map(|(_, document)| document);
-        for definition in ours.chain(route.ok()) {
+        for definition in ours.chain(routes) {
             let installed = cluster.install_crd(definition);
             debug_assert!(installed.is_ok(), "{installed:?}");
         }

@@ -31,5 +31,6 @@ mod person;
 mod playground;
 mod promql;
 mod providers;
+mod routers;
 mod slack;
 mod turns;

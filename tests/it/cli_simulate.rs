@@ -179,7 +179,7 @@ fn all_problems_of_all_manifests_are_named_with_field_and_mend() {
     let told = text(&output.stderr);
     for part in [
         "bad.yaml: Rollout shop/web: spec.strategy.canary.steps[0].setWeight",
-        "spec.strategy.canary.steps[1].setMirrorRoute: this version of Serin does not carry out mirrored traffic yet: remove the step",
+        "spec.strategy.canary.steps[1].setMirrorRoute: Invalid value: {\"name\":\"a\"}: SetMirrorRoute requires TrafficRouting, supports Istio and Plugins (remove the step, or route through Istio)",
         "spec.strategy.canary.steps[2].analysis.templates: Invalid value: \"nope\": AnalysisTemplate 'nope' not found (create it",
     ] {
         assert!(told.contains(part), "{part:?} is not in\n{told}");

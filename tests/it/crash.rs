@@ -20,10 +20,20 @@ struct End {
     writes: BTreeMap<String, usize>,
 }
 
-fn live(manifest: &Value, story: Story, crash: Option<(usize, TimeDelta)>, law: Option<Law>) -> (World, End) {
-    let mut world = World::new();
+fn live(build: &dyn Fn() -> World, story: Story, crash: Option<(usize, TimeDelta)>) -> (World, End) {
+    let mut world = build();
     world.patient = true;
     world.crash = crash;
+    until(&mut world, |world| world.rollout().status.phase == "Healthy");
+    story(&mut world);
+    world.run(TimeDelta::seconds(120), TimeDelta::hours(2), |_| false);
+    let end = end(&world);
+    (world, end)
+}
+
+/// Services, a route and a template for whoever needs them, and the Rollout.
+fn furnished(manifest: &Value, law: Option<Law>) -> World {
+    let mut world = World::new();
     for name in ["web-canary", "web-stable", "active", "preview"] {
         world.put(
             Kind::Service,
@@ -41,11 +51,7 @@ fn live(manifest: &Value, story: Story, crash: Option<(usize, TimeDelta)>, law: 
     world.put(Kind::Rollout, manifest.clone());
     world.laws.push(traffic_reaches_ready_pods);
     world.laws.extend(law);
-    until(&mut world, |world| world.rollout().status.phase == "Healthy");
-    story(&mut world);
-    world.run(TimeDelta::seconds(120), TimeDelta::hours(2), |_| false);
-    let end = end(&world);
-    (world, end)
+    world
 }
 
 pub fn until(world: &mut World, done: impl Fn(&World) -> bool) {
@@ -112,12 +118,12 @@ fn mask(value: &mut Value) {
 }
 
 /// Lives the story with a crash after each of its writes but the first `known`, always back at once and now and then after a while.
-fn check(manifest: &Value, story: Story, known: usize, law: Option<Law>) {
-    let (undisturbed, expected) = live(manifest, story, None, law);
+fn check(build: &dyn Fn() -> World, story: Story, known: usize) {
+    let (undisturbed, expected) = live(build, story, None);
     for number in known + 1..=undisturbed.writes.len() {
         let away = [TimeDelta::zero(), TimeDelta::seconds(45)];
         for away in away.into_iter().take(1 + usize::from(number % 3 == 0)) {
-            let (world, end) = live(manifest, story, Some((number, away)), law);
+            let (world, end) = live(build, story, Some((number, away)));
             let last = &world.writes[number - 1];
             assert!(
                 end == expected,
@@ -318,9 +324,14 @@ fn check_all(manifest: &Value) {
 
 /// Like [`check_all`] with other stories, and a law that must hold after every write.
 pub fn check_stories(manifest: &Value, stories: &[(&'static str, Story)], law: Option<Law>) {
+    check_built(&|| furnished(manifest, law), stories);
+}
+
+/// The same of a world that somebody else furnishes.
+pub fn check_built(build: &(dyn Fn() -> World + Sync), stories: &[(&'static str, Story)]) {
     let undisturbed = stories.iter();
     let lives: Vec<_> = undisturbed
-        .map(|(_, story)| live(manifest, *story, None, law).0.writes)
+        .map(|(_, story)| live(build, *story, None).0.writes)
         .collect();
     let common = |one: &[Action], other: &[Action]| {
         let same = |(one, other): &(&Action, &Action)| {
@@ -338,7 +349,7 @@ pub fn check_stories(manifest: &Value, stories: &[(&'static str, Story)], law: O
         let stories = stories.iter().enumerate();
         let start = |(at, (name, story)): (usize, &(&'static str, Story))| {
             let (known, story) = (known(at).unwrap_or(0), *story);
-            (*name, scope.spawn(move || check(manifest, story, known, law)))
+            (*name, scope.spawn(move || check(build, story, known)))
         };
         for (name, thread) in stories.map(start).collect::<Vec<_>>() {
             assert!(thread.join().is_ok(), "the story of {name}");
@@ -372,7 +383,7 @@ fn a_promotion_is_not_lost_when_sizes_change_in_the_same_moment() {
         });
         healthy(world);
     };
-    live(&routed(steps()), drift, None, None);
+    live(&|| furnished(&routed(steps()), None), drift, None);
 }
 
 /// Resuming is a person's word about that analysis, and about no pause that comes later.
@@ -400,5 +411,5 @@ fn an_inconclusive_analysis_does_not_end_a_pause_for_a_person() {
         assert_eq!(status.phase, "Paused");
         assert!(status.current_step_index.unwrap() < 2, "{status:#?}");
     };
-    live(&manifest, story, None, None);
+    live(&|| furnished(&manifest, None), story, None);
 }

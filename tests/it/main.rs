@@ -30,6 +30,7 @@ mod honest;
 mod judged;
 mod lives;
 mod refused_route;
+mod routers;
 mod tidy;
 mod web_answers;
 mod world;

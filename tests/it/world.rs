@@ -253,7 +253,7 @@ impl World {
                 .map(|object| Answer::Template(serde_json::from_value(object).unwrap())),
             Question::ClusterAnalysisTemplate(name) => find(Kind::ClusterAnalysisTemplate, name)
                 .map(|object| Answer::Template(serde_json::from_value(object).unwrap())),
-            Question::HttpRoute(key) => read(Kind::HttpRoute, key).map(Answer::Route),
+            Question::Route(kind, key) => read(*kind, key).map(Answer::Route),
             Question::ReplicaSet(key) => read(Kind::ReplicaSet, key)
                 .map(|object| Answer::ReplicaSet(ReplicaSet::from_json(object).unwrap())),
         }

@@ -19,9 +19,16 @@ pub const MANAGER: &str = "serin-e2e";
 /// The harness's own small `HTTPRoute` CRD.
 pub const HTTPROUTE_CRD: &str = include_str!("../../src/simulate/crds/httproute.yaml");
 
+/// Those of Istio's kinds.
+const ISTIO_CRDS: [&str; 2] = [
+    include_str!("../../src/simulate/crds/virtualservice.yaml"),
+    include_str!("../../src/simulate/crds/destinationrule.yaml"),
+];
+
 /// The CRDs that every plane gets: those of routers in tests, and the project's own from `crds/`.
 pub fn crds() -> Result<Vec<String>> {
     let mut all = vec![HTTPROUTE_CRD.to_owned()];
+    all.extend(ISTIO_CRDS.map(str::to_owned));
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("crds");
     let Ok(entries) = std::fs::read_dir(&folder) else {
         return Ok(all);

@@ -64,6 +64,18 @@ const MENDS: &[(&str, &str)] = &[
         "configure trafficRouting, or remove the setCanaryScale step",
     ),
     (
+        "SetHeaderRoute requires TrafficRouting",
+        "remove the step, or route through Istio or an AWS load balancer",
+    ),
+    (
+        "SetMirrorRoute requires TrafficRouting",
+        "remove the step, or route through Istio",
+    ),
+    (
+        "ALB supports 'exact' value only",
+        "write exact: VALUE, or route through Istio",
+    ),
+    (
         "managedRoutes'",
         "list the route's name in trafficRouting.managedRoutes",
     ),

@@ -11,6 +11,7 @@ pub mod metrics;
 mod pod;
 mod problem;
 pub mod references;
+mod routers;
 mod selector;
 mod steps;
 mod strategy;
@@ -34,6 +35,7 @@ pub fn rollout(rollout: &Rollout) -> Vec<Problem> {
     let mut found = structural(rollout);
     found.extend(unsupported(rollout));
     found.extend(gateway::problems(rollout));
+    found.extend(routers::problems(rollout));
     found
 }
 

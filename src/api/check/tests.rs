@@ -114,26 +114,82 @@ fn what_is_not_carried_out_is_named_and_never_skipped() {
         ],
     );
     let at = "spec.strategy.canary.trafficRouting";
-    for router in [
-        "istio",
-        "nginx",
-        "alb",
-        "smi",
-        "ambassador",
-        "appMesh",
-        "traefik",
-        "apisix",
-    ] {
+    for router in ["smi", "ambassador", "appMesh", "traefik", "apisix"] {
         check_fields(routed(json!({router: {}})), &[&format!("{at}.{router}")]);
     }
     check_fields(
         routed(json!({"plugins": {"a/b": {}}})),
         &[&format!("{at}.plugins[a/b]")],
     );
-    let problem = &problems(&routed(json!({"nginx": {}})))[0];
-    let want = "spec.strategy.canary.trafficRouting.nginx: this version of Serin does not carry out nginx as a router yet: \
+    let problem = &problems(&routed(json!({"smi": {}})))[0];
+    let want = "spec.strategy.canary.trafficRouting.smi: this version of Serin does not carry out SMI as a router yet: \
                 route through the Gateway API (trafficRouting.gatewayAPI), or remove the router";
     assert_eq!(problem.to_string(), want);
+}
+
+#[test]
+fn routes_by_header_and_mirrors_are_refused_where_the_router_cannot() {
+    let check = |routing: Value, step: Value, want: &[&str]| {
+        let mut routing = routing;
+        routing["managedRoutes"] = json!([{"name": "beta"}]);
+        let canary =
+            json!({"trafficRouting": routing, "canaryService": "c", "stableService": "s", "steps": [step]});
+        check_fields(json!({"strategy": {"canary": canary}}), want);
+    };
+    let header = || json!({"setHeaderRoute": {"name": "beta", "match": [{"headerName": "x", "headerValue": {"exact": "1"}}]}});
+    let mirror = || json!({"setMirrorRoute": {"name": "beta", "match": [{"path": {"prefix": "/"}}]}});
+    let at = |kind: &str| format!("spec.strategy.canary.steps[0].{kind}");
+    let istio = || json!({"istio": {"virtualService": {"name": "vs"}}});
+    let nginx = || json!({"nginx": {"stableIngress": "edge"}});
+    let alb = || json!({"alb": {"ingress": "edge", "servicePort": 80}});
+    let gateway = || json!({"gatewayAPI": {"httpRoute": "web"}});
+    check(istio(), header(), &[]);
+    check(istio(), mirror(), &[]);
+    check(alb(), header(), &[]);
+    check(alb(), mirror(), &[&at("setMirrorRoute")]);
+    check(nginx(), header(), &[&at("setHeaderRoute")]);
+    check(nginx(), mirror(), &[&at("setMirrorRoute")]);
+    check(gateway(), header(), &[&at("setHeaderRoute")]);
+    check(gateway(), mirror(), &[&at("setMirrorRoute")]);
+}
+
+#[test]
+fn routers_name_their_objects_in_one_of_two_ways() {
+    let check = |routing: Value, want: &[&str]| {
+        let canary = json!({"trafficRouting": routing, "canaryService": "c", "stableService": "s"});
+        let found = problems(&json!({"strategy": {"canary": canary}}));
+        let got: Vec<String> = found
+            .iter()
+            .map(|problem| problem.argo().replace("spec.strategy.canary.trafficRouting.", ""))
+            .collect();
+        assert_eq!(got, want, "{routing}");
+    };
+    check(json!({"nginx": {"stableIngress": "a"}}), &[]);
+    check(json!({"nginx": {"stableIngresses": ["a", "b"]}}), &[]);
+    check(
+        json!({"nginx": {}}),
+        &[
+            "nginx.stableIngress: Invalid value: \"\": Either StableIngress or StableIngresses must be configured. Neither are configured.",
+        ],
+    );
+    check(
+        json!({"alb": {"servicePort": 80}}),
+        &[
+            "alb.ingress: Invalid value: \"\": Either Ingress or Ingresses must be configured. Neither are configured.",
+        ],
+    );
+    check(
+        json!({"istio": {}}),
+        &[
+            "istio.virtualService: Invalid value: \"\": either VirtualService or VirtualServices must be configured",
+        ],
+    );
+    check(
+        json!({"nginx": {"stableIngress": "a", "stableIngresses": ["b"]}}),
+        &[
+            "nginx.stableIngress: Invalid value: \"a\": Either StableIngress or StableIngresses must be configured. Both are configured.",
+        ],
+    );
 }
 
 #[test]

@@ -96,44 +96,24 @@ const ROWS: &[Row] = &[
         instead: "remove the field: stable keeps its full size during the update",
     },
     Row {
-        uses: |rollout| canary(rollout, "pingPong", |canary| canary.ping_pong.is_some()),
-        feature: "ping-pong services",
-        instead: "use canaryService and stableService",
-    },
-    Row {
         uses: |rollout| steps(rollout, "experiment", |step| step.experiment.is_some()),
         feature: "experiments",
         instead: "use an analysis step, which can compare canary and stable by pod-template hash",
     },
     Row {
-        uses: |rollout| steps(rollout, "setHeaderRoute", |step| step.set_header_route.is_some()),
-        feature: "routing by header",
+        uses: |rollout| by_gateway(rollout, "setHeaderRoute", |step| step.set_header_route.is_some()),
+        feature: "routing by header through the Gateway API",
         instead: "remove the step",
     },
     Row {
-        uses: |rollout| steps(rollout, "setMirrorRoute", |step| step.set_mirror_route.is_some()),
-        feature: "mirrored traffic",
+        uses: |rollout| by_gateway(rollout, "setMirrorRoute", |step| step.set_mirror_route.is_some()),
+        feature: "mirrored traffic through the Gateway API",
         instead: "remove the step",
     },
     Row {
         uses: |rollout| steps(rollout, "plugin", |step| step.plugin.is_some()),
         feature: "step plugins",
         instead: ELSEWHERE,
-    },
-    Row {
-        uses: |rollout| router(rollout, "istio", |routing| routing.istio.is_some()),
-        feature: "Istio as a router",
-        instead: GATEWAY,
-    },
-    Row {
-        uses: |rollout| router(rollout, "nginx", |routing| routing.nginx.is_some()),
-        feature: "nginx as a router",
-        instead: GATEWAY,
-    },
-    Row {
-        uses: |rollout| router(rollout, "alb", |routing| routing.alb.is_some()),
-        feature: "AWS load balancers as a router",
-        instead: GATEWAY,
     },
     Row {
         uses: |rollout| router(rollout, "smi", |routing| routing.smi.is_some()),
@@ -207,6 +187,17 @@ fn steps(rollout: &Rollout, kind: &str, used: fn(&CanaryStep) -> bool) -> Vec<St
     users
         .map(|(index, _)| format!("spec.strategy.canary.steps[{index}].{kind}"))
         .collect()
+}
+
+/// Steps of a Rollout that the Gateway API routes.
+fn by_gateway(rollout: &Rollout, kind: &str, used: fn(&CanaryStep) -> bool) -> Vec<String> {
+    let gateway = |routing: &TrafficRouting| {
+        routing.gateway_api.is_some() || routing.plugins.contains_key(names::GATEWAY_API_PLUGIN)
+    };
+    match routing(rollout).is_some_and(gateway) {
+        true => steps(rollout, kind, used),
+        false => Vec::new(),
+    }
 }
 
 fn routing(rollout: &Rollout) -> Option<&TrafficRouting> {

@@ -29,7 +29,6 @@ use kube::Client;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
 
 /// A request as the API server got it.
 #[derive(Clone, Debug)]
@@ -195,7 +194,6 @@ pub fn shell(api: &FakeApi, core: Core, told: &Told) -> (Arc<Shell>, Publisher) 
         metrics,
         announce: Arc::new(told.clone()),
         instance_id: String::new(),
-        route_wanted: Arc::new(Notify::new()),
         memory: Memory::default(),
         shadow: None,
     };

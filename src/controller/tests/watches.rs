@@ -12,19 +12,16 @@ use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::Notify;
 use tokio::time::sleep;
 
 struct Started {
     caches: Arc<Caches>,
     kicks: Arc<Mutex<BTreeSet<Kick>>>,
-    route_wanted: Arc<Notify>,
 }
 
 fn start(api: &FakeApi) -> Started {
     let caches = Arc::new(Caches::new(&Watches::kinds(None)));
     let kicks: Arc<Mutex<BTreeSet<Kick>>> = Arc::default();
-    let route_wanted = Arc::new(Notify::new());
     let sink = Arc::clone(&kicks);
     let watches = Watches {
         client: api.client(),
@@ -35,15 +32,10 @@ fn start(api: &FakeApi) -> Started {
         }),
         namespace: None,
         instance_id: String::new(),
-        route_wanted: Arc::clone(&route_wanted),
         seed: crate::base::seed::Seed::new(1),
     };
     tokio::spawn(watches.run());
-    Started {
-        caches,
-        kicks,
-        route_wanted,
-    }
+    Started { caches, kicks }
 }
 
 /// A list of these objects.
@@ -177,15 +169,14 @@ async fn routes_are_looked_for_only_while_somebody_asks() {
     });
     let started = start(&api);
     filled(&started).await;
-    let question = Question::HttpRoute(web());
+    let question = Question::Route(Kind::HttpRoute, web());
     let probes = || api.lines().iter().filter(|line| line.contains("gateway")).count();
     sleep(Duration::from_secs(300)).await;
     assert_eq!(probes(), 1, "nobody asks");
     assert!(
         matches!(started.caches.answer(&question), Answer::Unknown(why) if why.contains("not installed"))
     );
-    assert!(started.caches.ask(&web(), BTreeSet::from([question.clone()])));
-    started.route_wanted.notify_one();
+    started.caches.ask(&web(), BTreeSet::from([question.clone()]));
     sleep(Duration::from_secs(61)).await;
     assert!(probes() >= 3);
     started.kicks.lock().unwrap().clear();

@@ -10,8 +10,10 @@ use crate::base::gotime::Time;
 use crate::base::json;
 use crate::base::limits;
 use crate::base::object::{Key, Kind};
+use crate::plan::rollout::ping_pong;
 use crate::plan::rollout::scale::Counts;
 use crate::plan::{Action, Guard, Note, Observed, ReplicaSet, Verb};
+use crate::route::Backends;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -127,6 +129,14 @@ impl<'a> Draft<'a> {
     /// `spec.replicas`; unset means 1.
     pub fn replicas(&self) -> i32 {
         self.rollout.spec.replicas.unwrap_or(1)
+    }
+
+    /// The Services of the two versions, as they take part now.
+    pub fn backends(&self) -> Backends<'a> {
+        ping_pong::backends(self).unwrap_or(Backends {
+            canary: &self.canary.canary_service,
+            stable: &self.canary.stable_service,
+        })
     }
 
     pub fn routed(&self) -> bool {
@@ -253,9 +263,13 @@ impl<'a> Draft<'a> {
         self.add(Verb::Delete, kind, key, guard, Value::Null);
     }
 
-    /// Adds a write that moves traffic: nothing decided later may join a write decided earlier.
-    pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
-        let at = self.add(Verb::Patch, kind, key, guard, patch);
+    /// Adds a write that moves traffic: nothing decided later may join a write decided earlier. Creates what must not exist.
+    pub fn move_traffic(&mut self, kind: Kind, key: Key, guard: Guard, body: Value) -> usize {
+        let verb = match guard {
+            Guard::Absent => Verb::Create,
+            Guard::Seen { .. } => Verb::Patch,
+        };
+        let at = self.add(verb, kind, key, guard, body);
         self.barrier = self.writes.len();
         at
     }

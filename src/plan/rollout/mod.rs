@@ -15,6 +15,7 @@ mod duration;
 mod intent;
 mod opening;
 mod pause;
+mod ping_pong;
 mod replicas;
 mod retreat;
 mod revision;
@@ -24,6 +25,7 @@ mod services;
 mod sizing;
 mod status;
 pub mod steps;
+mod subsets;
 mod traffic;
 mod valid;
 

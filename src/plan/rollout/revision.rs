@@ -7,7 +7,7 @@ use crate::base::limits;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::base::object::{Kind, Meta, OwnerRef};
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{conditions, cutover, selector, sizing, traffic, valid};
+use crate::plan::rollout::{conditions, cutover, ping_pong, selector, sizing, traffic, valid};
 use crate::plan::{Answer, Note, Question, ReplicaSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
@@ -80,6 +80,7 @@ pub fn recover_stable(draft: &mut Draft) {
     if !draft.rollout.status.stable_rs.is_empty() {
         return;
     }
+    ping_pong::recover(draft);
     let Some(found) = stable_by_service(draft).or_else(|| stable_by_pods(draft)) else {
         return;
     };
@@ -93,10 +94,9 @@ pub fn recover_stable(draft: &mut Draft) {
 }
 
 fn stable_by_service(draft: &Draft) -> Option<String> {
-    let stable_service = &draft.canary.stable_service;
-    let name = draft
-        .blue_green
-        .map_or(stable_service, |strategy| &strategy.active_service);
+    let stable_service = draft.backends().stable;
+    let active = draft.blue_green.map(|strategy| strategy.active_service.as_str());
+    let name = active.unwrap_or(stable_service);
     let service = draft.answers.service(&draft.sibling(name))?;
     let hash = service.selector.get(label::POD_HASH)?;
     let uid = &draft.rollout.metadata.uid;

@@ -3,74 +3,93 @@
 use crate::base::names::{annotation, label, reason};
 use crate::base::object::Kind;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{replicas, traffic};
+use crate::plan::rollout::{ping_pong, replicas, subsets, traffic};
 use crate::plan::{Action, Answer, Note, Question, ReplicaSet, Service, Verb};
 use serde_json::json;
 
 pub fn questions(draft: &Draft) -> Vec<Question> {
-    let canary = [&draft.canary.stable_service, &draft.canary.canary_service];
-    let blue_green = draft.blue_green.into_iter();
-    let switched =
-        blue_green.flat_map(|strategy| [Some(&strategy.active_service), strategy.preview_service.as_ref()]);
-    let names = canary.into_iter().chain(switched.flatten());
+    let names = named(draft).into_iter().filter(|name| !name.is_empty());
+    names.map(|name| Question::Service(draft.sibling(name))).collect()
+}
+
+/// The Services that the Rollout names.
+fn named<'d>(draft: &Draft<'d>) -> Vec<&'d str> {
+    let mut names: Vec<&str> = vec![&draft.canary.stable_service, &draft.canary.canary_service];
+    if let Some(pair) = &draft.canary.ping_pong {
+        names.extend([pair.ping_service.as_str(), &pair.pong_service]);
+    }
+    if let Some(strategy) = draft.blue_green {
+        names.push(&strategy.active_service);
+        names.extend(strategy.preview_service.as_deref());
+    }
     names
-        .filter(|name| !name.is_empty())
-        .map(|name| Question::Service(draft.sibling(name)))
-        .collect()
 }
 
 /// Points the stable Service at the stable version and the canary Service at the new one; after an abort both at stable. Behind a
 /// router the canary Service changes hands only while the routes, as they were seen, lead no traffic to it: the weight goes first.
 pub fn reconcile(draft: &mut Draft) {
     let roles = draft.roles();
-    let (stable_name, canary_name) = (
-        draft.canary.stable_service.clone(),
-        draft.canary.canary_service.clone(),
-    );
+    let backends = draft.backends();
+    let (mut stable, mut canary) = (None, None);
     let aborted = draft.rollout.status.abort && !draft.fully_promoted();
     if aborted || !leads_ahead(draft) {
-        switch(draft, &stable_name, roles.stable);
+        stable = roles.stable;
+        switch(draft, backends.stable, stable);
     }
-    if draft.routed() && traffic::leads_to_canary(draft) {
+    if !draft.routed() || !traffic::leads_to_canary(draft) {
+        canary = if aborted { roles.stable } else { roles.new };
+        match ping_pong::used(draft) {
+            // The next update's Service: whoever registers pods by it must know them before they are ready.
+            true if !aborted && !draft.fully_promoted() => lead(draft, backends.canary, canary),
+            true if draft.fully_promoted() => {}
+            _ => switch(draft, backends.canary, canary),
+        }
+    }
+    switch_subsets(draft, stable, canary);
+}
+
+/// The same for the subsets of a DestinationRule. `None` leaves one alone.
+fn switch_subsets(draft: &mut Draft, stable: Option<usize>, canary: Option<usize>) {
+    let Some(subsets) = subsets::named(draft) else {
         return;
-    }
-    let to = if aborted { roles.stable } else { roles.new };
-    switch(draft, &canary_name, to);
+    };
+    let adopting = subsets::adopting(draft);
+    let to = |index| {
+        let set = draft.set(index).filter(|set| may_switch(set, adopting));
+        set.map(|set| set.hash().to_owned())
+    };
+    let moves = [(subsets.canary, to(canary)), (subsets.stable, to(stable))];
+    let moves: Vec<(&str, String)> = moves
+        .into_iter()
+        .filter_map(|(name, hash)| Some((name, hash?)))
+        .collect();
+    subsets::lead(draft, &moves);
 }
 
 /// Whether the stable Service leads to the new version although that is not stable. A promotion writes the Service before the status;
 /// when the status was lost on the way, this plan may well come to the same end.
 fn leads_ahead(draft: &Draft) -> bool {
-    let service = draft
-        .answers
-        .service(&draft.sibling(&draft.canary.stable_service));
+    let service = draft.answers.service(&draft.sibling(draft.backends().stable));
     let selected = service.and_then(|service| service.selector.get(label::POD_HASH));
-    selected.is_some_and(|hash| *hash == draft.new_hash) && !draft.fully_promoted()
+    let leads = selected.is_some_and(|hash| *hash == draft.new_hash)
+        || subsets::stable_hash(draft).is_some_and(|hash| hash == draft.new_hash);
+    leads && !draft.fully_promoted()
 }
 
 /// Leads the stable Service back, once it is clear that this plan promotes nothing: before, it would go back and forth.
 pub fn lead_stable_back(draft: &mut Draft) {
     if draft.promotes_nothing && leads_ahead(draft) && traffic::stable_can_carry(draft, 0) {
-        let (name, stable) = (draft.canary.stable_service.clone(), draft.roles().stable);
-        switch(draft, &name, stable);
+        let stable = draft.roles().stable;
+        switch(draft, draft.backends().stable, stable);
+        switch_subsets(draft, stable, None);
     }
 }
 
 /// Lets go of the Services that the Rollout managed and does not name any more: they select by their own labels again.
 pub fn release(draft: &mut Draft) {
-    let strategy = &draft.rollout.spec.strategy;
-    let (mut named, blue_green) = (Vec::new(), strategy.blue_green.as_ref());
-    named.extend([
-        draft.canary.stable_service.clone(),
-        draft.canary.canary_service.clone(),
-    ]);
-    named.extend(blue_green.map(|blue_green| blue_green.active_service.clone()));
-    named.extend(blue_green.and_then(|blue_green| blue_green.preview_service.clone()));
-    if draft.canary.ping_pong.is_some() {
-        return;
-    }
+    let named = named(draft);
     let managed = draft.seen.managed.iter();
-    for service in managed.filter(|service| !named.contains(&service.metadata.name)) {
+    for service in managed.filter(|service| !named.contains(&service.metadata.name.as_str())) {
         let action = let_go(service);
         draft.patch(action.kind, action.key, action.guard, action.body);
     }

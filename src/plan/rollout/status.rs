@@ -8,7 +8,7 @@ use crate::base::names::{phase, reason};
 use crate::plan::Note;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::intent::{self, Intent};
-use crate::plan::rollout::{conditions, cutover, duration, scale, sizing, steps, traffic};
+use crate::plan::rollout::{conditions, cutover, duration, ping_pong, scale, sizing, steps, traffic};
 
 /// What the parts of one pass found out, for the status.
 #[derive(Clone, Debug, Default)]
@@ -68,6 +68,9 @@ pub fn base(draft: &Draft) -> RolloutStatus {
     } else {
         status.current_step_hash = crate::api::hash::step_hash(&draft.canary.steps);
         status.blue_green = BlueGreenStatus::default();
+    }
+    if !ping_pong::used(draft) {
+        status.canary.stable_ping_pong.clear();
     }
     status.workload_observed_generation.clear();
     conditions::remove(&mut status, crate::base::names::condition::INVALID_SPEC);
@@ -141,6 +144,7 @@ pub fn promote(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Inten
         return;
     }
     status.stable_rs = status.current_pod_hash.clone();
+    ping_pong::swap(draft, status);
     let revision = draft.rollout.metadata.revision();
     let message = format!(
         "Rollout completed update to revision {revision} ({}): {why}",
@@ -167,6 +171,8 @@ fn complete_step(draft: &mut Draft, status: &mut RolloutStatus, intent: &mut Int
         reached()
     } else if let Some(weight) = step.set_weight {
         !draft.hop && reached() && traffic::seen_with(draft, weight)
+    } else if step.set_header_route.is_some() || step.set_mirror_route.is_some() {
+        !draft.hop && traffic::seen_as_wanted(draft)
     } else if step.analysis.is_some() {
         status
             .canary

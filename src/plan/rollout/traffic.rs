@@ -4,32 +4,52 @@
 //! earlier write: pods go only when no traffic can reach them.
 
 use crate::api::rollout_status::{RolloutStatus, TrafficWeights, WeightDestination};
+use crate::api::traffic::TrafficRouting;
 use crate::base::names::{label, reason};
 use crate::base::object::{Key, Kind};
 use crate::plan::question::Service;
 use crate::plan::rollout::draft::{Draft, guard};
-use crate::plan::rollout::{sizing, steps};
-use crate::plan::{Note, Question};
-use crate::route::gateway_api::{self, Backends, Weights};
+use crate::plan::rollout::{ping_pong, sizing, steps, subsets};
+use crate::plan::{Guard, Note, Question};
+use crate::route::{self, Router, Special, Subject, Wanted, Weights};
 use serde_json::Value;
 
-/// The routes that this Rollout drives.
-pub fn routes(draft: &Draft) -> Vec<Key> {
-    let routing = draft.canary.traffic_routing.as_ref();
-    let Some(Ok(config)) = routing.and_then(gateway_api::config) else {
-        return Vec::new();
+/// The routers that this Rollout drives, in the order in which they are written.
+pub fn routers<'d>(draft: &Draft<'d>) -> Vec<Box<dyn Router + 'd>> {
+    let of = |routing: &'d TrafficRouting| Subject {
+        rollout: &draft.seen.rollout.metadata,
+        canary: draft.canary,
+        routing,
+        backends: draft.backends(),
+        weight_max: draft.weight_max().into(),
     };
-    gateway_api::routes(&config, &draft.rollout.metadata.namespace)
+    let routing = draft.canary.traffic_routing.as_ref();
+    routing
+        .map(|routing| route::routers(&of(routing)))
+        .unwrap_or_default()
 }
 
 pub fn questions(draft: &Draft) -> Vec<Question> {
-    routes(draft).into_iter().map(Question::HttpRoute).collect()
+    let objects = routers(draft).into_iter().flat_map(|router| router.objects());
+    objects
+        .map(|object| Question::Route(object.kind, object.key))
+        .collect()
 }
 
-fn backends<'d>(draft: &Draft<'d>) -> Backends<'d> {
-    Backends {
-        canary: &draft.canary.canary_service,
-        stable: &draft.canary.stable_service,
+/// The routers' objects as they were seen.
+pub fn look<'d>(draft: &Draft<'d>) -> impl Fn(Kind, &Key) -> Option<&'d Value> + use<'d> {
+    let answers = &draft.seen.answers;
+    move |kind, key| answers.route(kind, key)
+}
+
+/// What the routers shall serve when the canary has this weight.
+fn wanted<'d>(draft: &Draft<'d>, canary: i32) -> Wanted<'d> {
+    Wanted {
+        weights: Weights {
+            canary: canary.into(),
+            stable: (draft.weight_max() - canary).into(),
+        },
+        specials: specials(draft),
     }
 }
 
@@ -47,24 +67,65 @@ pub fn reconcile(draft: &mut Draft) -> Option<TrafficWeights> {
         );
         return stored;
     }
-    let weights = Weights {
-        canary: wanted.into(),
-        stable: (draft.weight_max() - wanted).into(),
-    };
-    for key in routes(draft) {
-        let Some(route) = draft.seen.answers.route(&key) else {
-            continue;
-        };
-        let Some(patch) = gateway_api::patch(route, backends(draft), weights) else {
-            continue;
-        };
-        let meta = serde_json::from_value(route["metadata"].clone()).unwrap_or_default();
-        draft.move_traffic(Kind::HttpRoute, key, guard(&meta), patch);
-        draft.hop = true;
-    }
+    write(draft, wanted);
     let next = destinations(draft, wanted);
     announce(draft, stored.as_ref(), &next);
     Some(next)
+}
+
+/// The routes beside the weights that the steps so far have set and not removed, in the order in which they take precedence. None while
+/// there is no canary that could serve them, and none once the update is over.
+fn specials<'d>(draft: &Draft<'d>) -> Vec<Special<'d>> {
+    let status = &draft.rollout.status;
+    if status.promote_full || !canary_may_serve(draft) {
+        return Vec::new();
+    }
+    let steps = &draft.canary.steps;
+    let reached =
+        steps::current(steps, status.current_step_index).map_or(steps.len(), |(index, _)| index + 1);
+    let mut set: Vec<Special<'d>> = Vec::new();
+    for special in steps[..reached].iter().filter_map(Special::of) {
+        set.retain(|one| one.name() != special.name());
+        if !special.removes() {
+            set.push(special);
+        }
+    }
+    let declared = |special: &Special| {
+        let routing = draft.canary.traffic_routing.as_ref();
+        let mut routes = routing.iter().flat_map(|routing| &routing.managed_routes);
+        routes.position(|route| route.name == special.name())
+    };
+    set.sort_by_key(|special| declared(special).unwrap_or(usize::MAX));
+    set
+}
+
+/// Whether there are pods of a new version and everything leads to them that leads to the canary.
+fn canary_may_serve(draft: &Draft) -> bool {
+    let ready = draft.set(draft.roles().new).is_some_and(|set| set.available > 0);
+    !draft.fully_promoted() && !draft.rollout.status.abort && ready && leads_canary_to_new(draft)
+}
+
+/// Writes what does not serve the weight yet.
+fn write(draft: &mut Draft, canary: i32) {
+    let look = look(draft);
+    let wanted = wanted(draft, canary);
+    let writes = routers(draft)
+        .iter()
+        .flat_map(|router| router.writes(&look, &wanted))
+        .collect::<Vec<_>>();
+    for write in writes {
+        let seen = look(write.kind, &write.key).filter(|_| !write.creates);
+        let guard = seen.map_or(Guard::Absent, |object| {
+            guard(&serde_json::from_value(object["metadata"].clone()).unwrap_or_default())
+        });
+        let at = draft.move_traffic(write.kind, write.key, guard, write.body);
+        if let Some((reason, message)) = write.told {
+            // The change of the weight has an Event of its own; what is made for it is told once.
+            let note = Note::normal(reason, message);
+            draft.tell(at, if write.creates { note } else { note.quietly() });
+        }
+        draft.hop = true;
+    }
 }
 
 fn destinations(draft: &Draft, canary: i32) -> TrafficWeights {
@@ -99,9 +160,7 @@ fn announce(draft: &mut Draft, stored: Option<&TrafficWeights>, next: &TrafficWe
 /// The canary weight to serve now: what the steps ask for, as far as ready pods carry it.
 fn desired(draft: &Draft) -> i32 {
     let status = &draft.rollout.status;
-    let roles = draft.roles();
-    let canary_ready = draft.set(roles.new).is_some_and(|set| set.available > 0);
-    if draft.fully_promoted() || status.abort || !canary_ready || !canary_service_selects_new(draft) {
+    if !canary_may_serve(draft) {
         return 0;
     }
     if status.promote_full {
@@ -130,51 +189,69 @@ fn carried_so_far(status: &RolloutStatus, hash: &str) -> i32 {
         .map_or(0, |canary| canary.weight)
 }
 
-/// Whether every route, as it was seen, gives the canary exactly this weight: an earlier write of ours proves nothing, it may have been
-/// undone. A route that its Gateways refuse carries nothing. Without a router there is nothing to see.
+/// Whether every router's objects, as they were seen, give the canary exactly this weight: an earlier write of ours proves nothing, it
+/// may have been undone. What nobody serves carries nothing. Without a router there is nothing to see.
 pub fn seen_with(draft: &Draft, canary: i32) -> bool {
-    let wanted = Weights {
-        canary: canary.into(),
-        stable: (draft.weight_max() - canary).into(),
-    };
-    let carries = |key: &Key| {
-        let route = draft.seen.answers.route(key);
-        route.is_some_and(|route| {
-            let weights = gateway_api::weights(route, backends(draft));
-            gateway_api::refusal(route).is_none() && weights.iter().all(|weights| *weights == wanted)
-        })
-    };
-    routes(draft).iter().all(carries)
+    let (look, wanted) = (look(draft), wanted(draft, canary));
+    routers(draft).iter().all(|router| router.serves(&look, &wanted))
 }
 
-/// Which of the routes no Gateway serves, and why.
+/// Whether the routers serve everything that the present step asks for.
+pub fn seen_as_wanted(draft: &Draft) -> bool {
+    seen_with(draft, desired(draft))
+}
+
+/// Which of the routers' objects nobody serves, and why.
 pub fn refusal(draft: &Draft) -> Option<String> {
-    let refused = |key: Key| {
-        let why = gateway_api::refusal(draft.seen.answers.route(&key)?)?;
-        Some(format!("HTTPRoute \"{key}\" is not served: {why}"))
-    };
-    routes(draft).into_iter().find_map(refused)
+    let look = look(draft);
+    routers(draft).iter().find_map(|router| router.refusal(&look))
 }
 
-/// Whether the routes, as they were seen, may lead any traffic to the canary Service. One that cannot be seen may; only after an abort
+/// The weights of every rule that the routers drive, as they were seen.
+pub fn seen_weights(draft: &Draft) -> Vec<Option<Weights>> {
+    let look = look(draft);
+    let routers = routers(draft);
+    routers.iter().flat_map(|router| router.weights(&look)).collect()
+}
+
+fn pinned(draft: &Draft) -> bool {
+    let look = look(draft);
+    routers(draft).iter().any(|router| router.pinned(&look))
+}
+
+/// Whether the routers, as they were seen, may lead any traffic to the canary Service. One that cannot be seen may; only after an abort
 /// it does not count, because then the Service is the one way left to send its traffic to stable.
 pub fn leads_to_canary(draft: &Draft) -> bool {
     let unseen = !draft.rollout.status.abort;
-    let leads = |key: &Key| {
-        let route = draft.seen.answers.route(key);
-        route.map_or(unseen, |route| {
-            gateway_api::weights(route, backends(draft))
-                .iter()
-                .any(|weights| weights.canary > 0)
-        })
-    };
-    routes(draft).iter().any(leads)
+    let leads = |weights: Option<Weights>| weights.map_or(unseen, |weights| weights.canary > 0);
+    seen_weights(draft).into_iter().any(leads) || pinned(draft)
 }
 
-/// The canary Service must already lead to the new pods, or its weight would be served by other ones.
-fn canary_service_selects_new(draft: &Draft) -> bool {
-    let service = seen_service(draft, &draft.canary.canary_service);
-    service.is_some_and(|service| selected(service) == draft.new_hash)
+/// The canary Service must already lead to the new pods, or its weight would be served by other ones; so must the canary subset.
+fn leads_canary_to_new(draft: &Draft) -> bool {
+    let (name, subset) = (draft.backends().canary, subsets::named(draft));
+    let by_subset = subsets::seen(draft).is_some_and(|[canary, _]| canary == draft.new_hash);
+    if name.is_empty() && subset.is_some() {
+        return by_subset;
+    }
+    let service = seen_service(draft, name);
+    service.is_some_and(|service| selected(service) == draft.new_hash) && (subset.is_none() || by_subset)
+}
+
+/// Whether the canary's and the stable side lead to pods with this hash, by Service or by subset, as they were seen. A subset that
+/// cannot be seen may.
+fn sides_of(draft: &Draft, hash: &str) -> [bool; 2] {
+    let selects = |name: &str| seen_service(draft, name).is_some_and(|service| selected(service) == hash);
+    let by_subset = match (subsets::named(draft), subsets::seen(draft)) {
+        (None, _) => [false; 2],
+        (Some(_), None) => [true; 2],
+        (Some(_), Some(seen)) => seen.map(|seen| seen == hash),
+    };
+    let backends = draft.backends();
+    [
+        selects(backends.canary) || by_subset[0],
+        selects(backends.stable) || by_subset[1],
+    ]
 }
 
 fn seen_service<'d>(draft: &Draft<'d>, name: &str) -> Option<&'d Service> {
@@ -204,27 +281,14 @@ pub fn stable_can_carry(draft: &Draft, canary_weight: i32) -> bool {
 /// cannot be seen.
 pub fn served(draft: &Draft, hash: &str) -> i32 {
     let max = draft.weight_max();
-    let selects = |name: &str| seen_service(draft, name).is_some_and(|service| selected(service) == hash);
-    let (canary, stable) = (
-        selects(&draft.canary.canary_service),
-        selects(&draft.canary.stable_service),
-    );
+    let [canary, stable] = sides_of(draft, hash);
     if !canary && !stable {
         return 0;
     }
-    let of_route = |route: &Value| {
-        let rules = gateway_api::weights(route, backends(draft));
-        rules
-            .iter()
-            .map(|rule| rule_share(rule, canary, stable, max))
-            .max()
-            .unwrap_or(0)
-    };
-    let keys = routes(draft);
-    keys.iter()
-        .map(|key| draft.seen.answers.route(key).map_or(max, of_route))
-        .max()
-        .unwrap_or(0)
+    let share = |rule: Option<Weights>| rule.map_or(max, |rule| rule_share(&rule, canary, stable, max));
+    let least = i32::from(canary && pinned(draft));
+    let shares = seen_weights(draft).into_iter().map(share);
+    shares.max().unwrap_or(0).max(least)
 }
 
 /// The share that the routes, as they were seen, give the canary Service: the largest of all rules. What the status says when no route
@@ -232,10 +296,9 @@ pub fn served(draft: &Draft, hash: &str) -> i32 {
 pub fn canary_share(draft: &Draft) -> i32 {
     let max = draft.weight_max();
     let stored = draft.rollout.status.canary.weights.as_ref();
-    let seen = routes(draft)
+    let seen = seen_weights(draft)
         .into_iter()
-        .filter_map(|key| draft.seen.answers.route(&key))
-        .flat_map(|route| gateway_api::weights(route, backends(draft)))
+        .flatten()
         .map(|rule| rule_share(&rule, true, false, max))
         .max();
     seen.or_else(|| stored.map(|weights| weights.canary.weight))
@@ -261,11 +324,12 @@ pub fn carries(draft: &Draft, hash: &str) -> bool {
     let weights = status.canary.weights.as_ref();
     let by_weights =
         weights.is_some_and(|w| w.canary.pod_template_hash == hash || w.stable.pod_template_hash == hash);
-    let services = [&draft.canary.canary_service, &draft.canary.stable_service];
-    let by_service = services
-        .into_iter()
-        .any(|name| seen_service(draft, name).is_some_and(|s| selected(s) == hash));
-    by_status || by_weights || by_service
+    // Services that swap their parts keep their pods when they carry nothing any more.
+    let by_side = match ping_pong::used(draft) {
+        true => served(draft, hash) > 0,
+        false => sides_of(draft, hash).contains(&true),
+    };
+    by_status || by_weights || by_side
 }
 
 /// The new version may not shrink below what the traffic on it needs.

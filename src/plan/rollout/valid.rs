@@ -9,7 +9,6 @@ use crate::plan::analysis::reference::validate_templates;
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::{conditions, status, traffic};
 use crate::plan::{Answer, Note, Observed, Question};
-use crate::route::gateway_api::{self, Backends};
 use chrono::{DateTime, TimeDelta, Utc};
 
 const CANARY: &str = "spec.strategy.canary";
@@ -29,6 +28,11 @@ pub fn references(draft: &Draft) -> Vec<Problem> {
     ];
     for (field, name) in of_canary.into_iter().filter(|(_, name)| !name.is_empty()) {
         problems.extend(service(draft, format!("{CANARY}.{field}"), name));
+    }
+    if let Some(pair) = &draft.canary.ping_pong {
+        let (ping, pong) = (&pair.ping_service, &pair.pong_service);
+        problems.extend(service(draft, format!("{CANARY}.pingPong.pingService"), ping));
+        problems.extend(service(draft, format!("{CANARY}.pingPong.pongService"), pong));
     }
     if let Some(strategy) = draft.blue_green {
         let active = &strategy.active_service;
@@ -90,28 +94,25 @@ fn service(draft: &Draft, field: String, name: &str) -> Vec<Problem> {
     )
 }
 
+/// All problems of the routers' objects: those that cannot be read, those that are missing, and those that do not fit.
 fn routes(draft: &Draft) -> Vec<Problem> {
+    let look = traffic::look(draft);
+    let mut found = Vec::new();
+    for router in traffic::routers(draft) {
+        for object in router.objects() {
+            let (name, key) = (object.kind.name(), &object.key);
+            match draft.seen.answers.get(&Question::Route(object.kind, key.clone())) {
+                Some(Answer::Route(_)) => {}
+                Some(Answer::Unknown(why)) => found.push(format!("{name} \"{key}\" cannot be read: {why}")),
+                _ if object.must_exist => found.push(format!("{name} \"{key}\" not found")),
+                _ => {}
+            }
+        }
+        found.extend(router.problems(&look));
+    }
     let field = format!("{CANARY}.trafficRouting");
-    let backends = Backends {
-        canary: &draft.canary.canary_service,
-        stable: &draft.canary.stable_service,
-    };
-    let some = |message: String| Some(Problem::new(field.clone(), message));
-    let check = |key: &crate::base::object::Key| match draft
-        .seen
-        .answers
-        .get(&Question::HttpRoute(key.clone()))
-    {
-        Some(Answer::Route(route)) if !gateway_api::weights(route, backends).is_empty() => None,
-        Some(Answer::Route(_)) => some(format!(
-            "HTTPRoute \"{key}\" has no rule whose backendRefs name both \"{}\" and \"{}\": add both to the rule whose traffic \
-                 the canary shall share",
-            backends.stable, backends.canary
-        )),
-        Some(Answer::Unknown(why)) => some(format!("HTTPRoute \"{key}\" cannot be read: {why}")),
-        _ => some(format!("HTTPRoute \"{key}\" not found")),
-    };
-    traffic::routes(draft).iter().filter_map(check).collect()
+    let problem = |message| Problem::new(field.clone(), message);
+    found.into_iter().map(problem).collect()
 }
 
 /// Marks the Rollout as invalid; nothing else is done for it.

@@ -4,6 +4,8 @@ use super::objects::{Route, Run};
 use super::read::Id;
 use super::rollout::Rollout;
 use super::tale::Tale;
+use crate::cluster::store::Change;
+use crate::simulate::record::{Record, What};
 use std::sync::Arc;
 
 /// What one record changed.
@@ -61,4 +63,13 @@ pub struct Switch {
     pub service: Id,
     pub from: String,
     pub to: String,
+}
+
+/// What a record changed in the store.
+pub fn changes(record: &Record) -> &[Change] {
+    match &record.what {
+        What::Request(request) => &request.changes,
+        What::Changed(changes) => changes,
+        _ => &[],
+    }
 }

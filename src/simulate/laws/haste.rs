@@ -6,6 +6,7 @@ use super::duty::Duty;
 use super::objects::Run;
 use super::read::{Id, human, list, shown, text};
 use super::rollout::Rollout;
+use super::routers;
 use super::{Facts, Found, Law, Picture, Sight, write};
 use crate::simulate::record::Requested;
 use chrono::{DateTime, Utc};
@@ -196,6 +197,10 @@ fn concerns(rollout: &Rollout, picture: &Picture, request: &Requested) -> bool {
     match write::plural(request) {
         "rollouts" => id == rollout.id,
         "httproutes" => rollout.spec.routes.contains(&id),
+        "ingresses" | "virtualservices" => {
+            let id = routers::route_id(&request.resource, &id);
+            rollout.spec.routes.contains(&id)
+        }
         "services" => id.0 == rollout.id.0 && rollout.spec.names(&id.1),
         "replicasets" => picture.sets.get(&id).is_some_and(|set| set.owner == rollout.uid),
         _ => false,

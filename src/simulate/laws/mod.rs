@@ -14,6 +14,7 @@ mod past;
 mod picture;
 mod read;
 mod rollout;
+mod routers;
 mod tale;
 mod write;
 

@@ -73,6 +73,9 @@ pub fn service_hash(raw: &Value) -> &str {
     text(&raw["spec"]["selector"], label::POD_HASH)
 }
 
+/// Stands for whatever gets the rest of a rule, where that names no Service.
+pub const REST: &str = "*";
+
 /// The backends of one route, rule by rule: Service and weight.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Route {
@@ -104,9 +107,10 @@ impl Route {
                 .find(|(service, _)| service == name)
                 .map(|(_, weight)| *weight)
         };
-        self.rules
-            .iter()
-            .filter_map(move |rule| Some((of(rule, canary)?, of(rule, stable)?)))
+        self.rules.iter().filter_map(move |rule| {
+            let rest = || of(rule, stable).or_else(|| of(rule, REST));
+            Some((of(rule, canary)?, rest()?))
+        })
     }
 }
 

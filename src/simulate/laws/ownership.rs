@@ -3,6 +3,7 @@
 
 use super::read::{Id, controller, list, text};
 use super::rollout::{Rollout, hash_of};
+use super::routers;
 use super::{Found, Law, Sight, write};
 use crate::base::names::{annotation, label};
 use crate::cluster::store::Change;
@@ -60,6 +61,14 @@ impl OnlyItsOwn {
             "services" => service(sight, &id, before, after),
             "httproutes.gateway.networking.k8s.io" => route(sight, &id, before, after),
             "rollouts.argoproj.io" => rollout(before, after),
+            routers::INGRESSES
+                if routers::made_for(if before.is_null() { after } else { before }, &self.uids) =>
+            {
+                None
+            }
+            resource @ (routers::INGRESSES | routers::VIRTUAL_SERVICES | routers::DESTINATION_RULES) => {
+                of_router(sight, resource, &id, before, after)
+            }
             other => Some(format!("{other} are none of its business")),
         }
     }
@@ -131,6 +140,19 @@ fn service(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<
         object
     };
     differs(&masked(before), &masked(after))
+}
+
+fn of_router(sight: &Sight<'_>, resource: &str, id: &Id, before: &Value, after: &Value) -> Option<String> {
+    let rollouts: Vec<&Arc<Rollout>> = sight.picture.rollouts.values().collect();
+    let masked = |object: &Value| {
+        let mut object = routers::masked(resource, id, object, &rollouts)?;
+        bare(&mut object);
+        Some(object)
+    };
+    match (masked(before), masked(after)) {
+        (Some(before), Some(after)) => differs(&before, &after),
+        _ => Some("no Rollout names this object".to_owned()),
+    }
 }
 
 fn route(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<String> {

@@ -4,11 +4,12 @@
 use super::Facts;
 use super::answers::Answers;
 use super::calm::Calm;
-use super::delta::{Delta, RunTurn, ShareMove, SizeMove, Switch, Turn};
+use super::delta::{Delta, RunTurn, ShareMove, SizeMove, Switch, Turn, changes};
 use super::objects::{Route, Run, Service, Set, Slice, service_hash};
 use super::past::Past;
 use super::read::{Id, WHOLE, label, text};
 use super::rollout::Rollout;
+use super::routers;
 use super::tale::Tale;
 use crate::base::names;
 use crate::cluster::store::{Change, Key, Store};
@@ -184,7 +185,10 @@ impl Picture {
             "rollouts.argoproj.io" => self.rollout(id, after, by, facts),
             "replicasets.apps" => self.set(id, after),
             "services" => self.service(id, after),
-            "httproutes.gateway.networking.k8s.io" => self.route(id, after),
+            routers::HTTP_ROUTES | routers::INGRESSES | routers::VIRTUAL_SERVICES => {
+                let (id, route) = routers::read(&key.resource, &id, after);
+                self.route(id, route);
+            }
             "endpointslices.discovery.k8s.io" => self.slice(id, after),
             "analysisruns.argoproj.io" => self.run(id, after),
             _ => return,
@@ -268,8 +272,8 @@ impl Picture {
         users.iter().for_each(|user| self.share_out(user));
     }
 
-    fn route(&mut self, id: Id, after: Option<&Arc<Value>>) {
-        let read = after.map(|raw| Arc::new(Route::read(raw)));
+    fn route(&mut self, id: Id, after: Option<Route>) {
+        let read = after.map(Arc::new);
         let same = self.routes.get(&id) == read.as_ref();
         let before = match read {
             Some(route) => self.routes.insert(id.clone(), route),
@@ -403,14 +407,6 @@ impl Picture {
             }
         }
         shares
-    }
-}
-
-fn changes(record: &Record) -> &[Change] {
-    match &record.what {
-        What::Request(request) => &request.changes,
-        What::Changed(changes) => changes,
-        _ => &[],
     }
 }
 

@@ -1,6 +1,7 @@
 //! What the laws know of a Rollout: read from the raw object, field by field.
 
 use super::read::{self, Id, flag, label, list, number, owned, part, text};
+use super::routers;
 use crate::base::names::{GATEWAY_API_PLUGIN, annotation};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
@@ -30,6 +31,8 @@ pub struct Spec {
     pub weight_max: i64,
     pub stable_service: String,
     pub canary_service: String,
+    /// Services that swap the parts of stable and canary.
+    pub pair: [String; 2],
     /// Blue-green's Service for production traffic.
     pub active_service: String,
     /// Leads testers to a version; carries nobody's traffic.
@@ -180,6 +183,8 @@ impl Spec {
             &self.canary_service,
             &self.active_service,
             &self.preview_service,
+            &self.pair[0],
+            &self.pair[1],
         ];
         own.into_iter().any(|name| name == service)
     }
@@ -199,7 +204,11 @@ impl Spec {
             replicas,
             paused: flag(spec, "paused"),
             routed: routing.is_object(),
-            routes: routes(id, routing),
+            routes: routes(id, routing)
+                .into_iter()
+                .chain(routers::driven(id, routing))
+                .collect(),
+            pair: ["pingService", "pongService"].map(|name| owned(&canary["pingPong"], name)),
             weight_max: routing["maxTrafficWeight"].as_i64().unwrap_or(100),
             stable_service: owned(canary, "stableService"),
             canary_service: owned(canary, "canaryService"),

@@ -2,6 +2,7 @@
 //! many more writes to get there.
 
 use super::read::text;
+use super::routers;
 use super::{End, Facts, Found, Law, Picture, Sight, write};
 use crate::cluster::store::Store;
 use chrono::DateTime;
@@ -9,11 +10,14 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 
 /// What must be equal.
-const COMPARED: [&str; 5] = [
+const COMPARED: [&str; 8] = [
     "rollouts.argoproj.io",
     "replicasets.apps",
     "services",
     "httproutes.gateway.networking.k8s.io",
+    routers::INGRESSES,
+    routers::VIRTUAL_SERVICES,
+    routers::DESTINATION_RULES,
     "analysisruns.argoproj.io",
 ];
 
