@@ -121,6 +121,17 @@ fn elects(options: &Options) -> bool {
     options.leader_elect && !options.shadow
 }
 
+fn leadership(options: &Options) -> Arc<Leadership> {
+    match elects(options) {
+        true => Leadership::standby(),
+        false => Leadership::always(),
+    }
+}
+
+fn shadow(options: &Options, metrics: &Arc<Metrics>) -> Option<Shadow> {
+    options.shadow.then(|| Shadow::new(Arc::clone(metrics)))
+}
+
 /// Everything that runs.
 struct Parts {
     client: Client,
@@ -181,16 +192,14 @@ impl Parts {
         } = edges;
         let metrics = Arc::new(Metrics::new().context("cannot set up the metrics")?);
         let queues = Queues::new(&mut seed);
-        let leadership = match elects(options) {
-            true => Leadership::standby(),
-            false => Leadership::always(),
-        };
+        let leadership = leadership(options);
         let writer = Writer::new(client.clone(), Arc::clone(&metrics));
         let leads = Arc::clone(&leadership);
         let actor = Actor::new(writer.clone(), Arc::new(move || leads.leads_now()));
-        let of_events = Seed::new(seed.next_u64());
-        let (events, publisher) = events::line(writer.clone(), Arc::clone(&metrics), of_events);
+        let (events, publisher) =
+            events::line(writer.clone(), Arc::clone(&metrics), Seed::new(seed.next_u64()));
         let (prometheus_address, runs) = (options.default_prometheus(), Arc::clone(&queues.runs));
+        let kick_run = move |key| runs.add(Kick::Run(key));
         let prober = Prober::new(
             provider,
             probe::Api::new(&client, &actor),
@@ -198,10 +207,9 @@ impl Parts {
             clock.clone(),
             Defaults { prometheus_address },
             Arc::clone(&metrics),
-            move |key| runs.add(Kick::Run(key)),
+            kick_run,
         )
         .in_tasks(tasks.clone());
-        let shadow = options.shadow.then(|| Shadow::new(Arc::clone(&metrics)));
         let shell = Shell {
             core,
             clock: clock.clone(),
@@ -210,11 +218,11 @@ impl Parts {
             actor,
             events,
             prober: Arc::new(prober),
+            shadow: shadow(options, &metrics),
             metrics,
             announce: Arc::clone(&announce),
             instance_id: options.instance_id.clone(),
             memory: Memory::default(),
-            shadow,
         };
         Ok(Self {
             client,

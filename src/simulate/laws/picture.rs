@@ -442,7 +442,8 @@ impl Picture {
 
     /// Rollouts as they are, and as they were within the time that a change takes to get to the controller.
     pub fn rollouts_lately(&self) -> impl Iterator<Item = &Arc<Rollout>> {
-        let before = self.before.iter().filter(|(at, _)| self.now - *at <= self.keep);
+        let (now, keep) = (self.now, self.keep);
+        let before = self.before.iter().filter(move |(at, _)| now - *at <= keep);
         self.rollouts.values().chain(before.map(|(_, rollout)| rollout))
     }
 
