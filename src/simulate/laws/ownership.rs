@@ -134,7 +134,8 @@ impl OnlyItsOwn {
                 }
             }
             bare(&mut object);
-            object
+            // The API server writes some members of a pod's status as null, whoever patches it.
+            without_nulls(&object)
         };
         differs(&masked(before), &masked(after))
     }
@@ -152,8 +153,23 @@ impl OnlyItsOwn {
 
 /// An eviction only makes a pod go.
 fn evicted(before: &Value, after: &Value) -> bool {
-    let gone = |object: &Value| object.is_null() || !object["metadata"]["deletionTimestamp"].is_null();
-    gone(after) && !gone(before)
+    // First marked, then gone: two changes, of which either may be the one that is seen.
+    let goes = after.is_null() || !after["metadata"]["deletionTimestamp"].is_null();
+    goes && !before.is_null()
+}
+
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let kept = members.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(
+                kept.map(|(name, value)| (name.clone(), without_nulls(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => items.iter().map(without_nulls).collect(),
+        other => other.clone(),
+    }
 }
 
 /// Of a Deployment only its size, where a Rollout that refers to it asks for that.
@@ -320,6 +336,9 @@ fn differs(before: &Value, after: &Value) -> Option<String> {
         "/spec/rules",
         "/spec",
         "/metadata",
+        "/status",
+        "/apiVersion",
+        "/kind",
     ];
     let part = parts
         .into_iter()
