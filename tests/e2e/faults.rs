@@ -6,6 +6,7 @@
 
 mod api_server;
 mod crash;
+mod features;
 mod lead;
 mod role;
 mod serin;

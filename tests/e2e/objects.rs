@@ -250,6 +250,16 @@ async fn every_example_applies_and_becomes_healthy() {
                     }
                 })
                 .await;
+            // The next has the same name, and is no release of this one.
+            let args = ["delete", "-n", &case.space.namespace, "-f", &file];
+            let said = case.world.plane.kubectl(&args).await.unwrap();
+            assert!(said.status.success(), "{path}: {said:?}");
+            case.record
+                .wait(SOON, "the Rollout is gone", |seen| {
+                    seen.get("Rollout", "shop")
+                        .map_or(Ok(()), |_| Err("still there".to_owned()))
+                })
+                .await;
         }
     }
 }

@@ -8,6 +8,7 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::{Value, json};
 
+use super::features;
 use super::serin::{Serin, cluster_role, own_role};
 use super::shop::{ROLLOUT, RUN, Shop};
 use crate::support::audit::AuditEntry;
@@ -48,6 +49,8 @@ async fn the_shipped_role_allows_what_is_used_and_nothing_else() {
     })
     .await;
     begin_and_stop_a_job(shop).await;
+    features::open(shop).await;
+    features::go_on(shop).await;
     shop.apply(&experiment(shop)).await;
     check_endpoints(&serin, &space.namespace).await;
     // Its Services are let go, once it is seen to be gone.
