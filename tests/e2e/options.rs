@@ -186,8 +186,17 @@ async fn a_stable_version_that_shrank_gets_its_pods_back_before_its_traffic() {
         }
     })
     .await;
-    let web = case.rollouts().get("web").await.unwrap();
-    assert_eq!(web.data["status"]["canary"]["weights"]["canary"]["weight"], 0);
+    // The status may follow the sizes by a few seconds.
+    eventually(SOON, "no weight is left on the canary", || async {
+        let web = case.rollouts().get("web").await.unwrap();
+        let weight = web.data["status"]["canary"]["weights"]["canary"]["weight"].clone();
+        if weight == 0 {
+            Ok(())
+        } else {
+            Err(weight.to_string())
+        }
+    })
+    .await;
     // Never less available than the share that stable had at that moment.
     let ready = case.record.values(
         "ReplicaSet",
