@@ -203,14 +203,14 @@ fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
     json::merge_diff(&stored, &encode(new)).map(|patch| json!({"status": patch}))
 }
 
-/// Whether only counters, progress times and step numbers moved: news that can wait a few seconds for company. So can weights while
-/// the route is only being written.
 /// Whether a ReplicaSet has exactly the pods that it shall have.
 fn is_at_rest(set: &ReplicaSet) -> bool {
     let wanted = set.replicas_desired;
     set.observed_generation >= set.metadata.generation && set.replicas == wanted && set.available == wanted
 }
 
+/// Whether only counters, progress times and step numbers moved: news that can wait a few seconds for company. So can weights while
+/// the route is only being written.
 fn is_minor(old: &RolloutStatus, new: &RolloutStatus, route_written: bool) -> bool {
     let mut same = new.clone();
     same.replicas = old.replicas;

@@ -183,3 +183,23 @@ fn may_switch(set: &ReplicaSet, adopting: bool) -> bool {
     // Pods of a version that is being scaled to nothing are as good as gone: led there, the Service would soon have nobody.
     set.available.min(set.replicas_desired) > 0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(desired: i32, available: i32) -> ReplicaSet {
+        ReplicaSet {
+            replicas_desired: desired,
+            available,
+            ..ReplicaSet::default()
+        }
+    }
+
+    #[test]
+    fn no_service_is_led_to_a_version_whose_last_pods_are_going() {
+        assert!(may_switch(&set(3, 1), false));
+        assert!(!may_switch(&set(3, 0), false));
+        assert!(!may_switch(&set(0, 1), false));
+    }
+}
