@@ -14,7 +14,7 @@ use crate::controller::probe::Provider as Measures;
 use crate::simulate::laws::{End, Laws};
 use crate::simulate::people::{Hand, id};
 use crate::simulate::story::{Deed, Scene, Story, Stream, Version, When, duration};
-use crate::simulate::timeline::canary_share;
+use crate::simulate::timeline::{KINDS, canary_share};
 use crate::simulate::traffic::answers::{Override, When as Since, Who};
 use crate::simulate::traffic::rate::Rate;
 use crate::simulate::traffic::{Entry, Load};
@@ -171,10 +171,11 @@ struct Play<'a> {
 }
 
 fn load(stream: &Stream) -> Load {
-    let entry = match (&stream.route, &stream.service) {
-        (Some(route), _) => Entry::Route(route.clone()),
-        (None, service) => Entry::Service(service.clone().unwrap_or_default()),
-    };
+    let given = |name: &Option<String>, entry: fn(String) -> Entry| name.clone().map(entry);
+    let router = given(&stream.route, Entry::Route)
+        .or_else(|| given(&stream.ingress, Entry::Ingress))
+        .or_else(|| given(&stream.virtual_service, Entry::VirtualService));
+    let entry = router.unwrap_or_else(|| Entry::Service(stream.service.clone().unwrap_or_default()));
     Load {
         namespace: stream.namespace.clone().unwrap_or_else(|| "default".into()),
         entry,
@@ -310,14 +311,16 @@ impl<'a> Play<'a> {
         runs.iter().any(|run| run["status"]["phase"] == "Running")
     }
 
-    /// What the routes give to the canary Service, in percent of all; 0 without a route.
+    /// What the routers give to the canary, in percent of all; 0 where none names it.
     fn weight(&self) -> i64 {
         let Some((object, _)) = self.rollout() else {
             return 0;
         };
-        let canary = &object["spec"]["strategy"]["canary"]["canaryService"];
-        let routes = self.hand().list(&id(Kind::HttpRoute), Some(&self.namespace));
-        let shares = routes.iter().filter_map(|route| canary_share(route, canary));
+        let shares = KINDS.into_iter().flat_map(|kind| {
+            let objects = self.hand().list(&id(kind), Some(&self.namespace));
+            let share = |one: &Arc<Value>| canary_share(kind, one, &object);
+            objects.iter().filter_map(share).max()
+        });
         shares.max().unwrap_or(0)
     }
 

@@ -56,8 +56,11 @@ fn one() -> usize {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 pub struct Stream {
-    /// Name of the HTTPRoute they come by; else `service`.
+    /// Name of the HTTPRoute that they come by; or of one of the next three.
     pub route: Option<String>,
+    /// Of NGINX or of an AWS load balancer: the one that leads to the stable or to the root Service.
+    pub ingress: Option<String>,
+    pub virtual_service: Option<String>,
     pub service: Option<String>,
     pub namespace: Option<String>,
     pub per_second: f64,
@@ -178,7 +181,7 @@ pub enum Deed {
     Rate(f64),
     /// How an image answers from now on.
     Answer(BTreeMap<String, Version>),
-    /// Somebody sets the weights of the route by hand: Service to weight.
+    /// Somebody sets the weights of the router by hand: Service or subset to weight.
     SetWeights(BTreeMap<String, i64>),
     /// All pods of this image tag are gone at once, as when their nodes are lost.
     LosePods(String),

@@ -4,6 +4,7 @@
 
 mod fold;
 mod picture;
+mod router;
 mod text;
 
 use crate::cluster::store::Store;
@@ -12,7 +13,7 @@ use crate::simulate::world::Outcome;
 use serde::Serialize;
 use serde_json::Value;
 
-pub use picture::canary_share;
+pub use router::{KINDS, canary_share, reweighted};
 
 /// What happened to one Rollout over a run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -44,7 +45,7 @@ pub struct State {
     pub step: Option<Step>,
     /// The canary's share that is asked for, in percent: the status' weights with a router, else what the steps say; all or nothing around a switch.
     pub asked: Option<i64>,
-    /// The canary's share in the route, in percent; none without a route.
+    /// The canary's share in the router, in percent; none where it does not name the canary.
     pub route: Option<i64>,
     pub stable: Option<Pods>,
     /// Pods of the new version; none while it is the stable one.
@@ -115,7 +116,7 @@ pub enum Happening {
     Step { from: Option<usize>, to: Option<usize> },
     /// The size that is wanted changed.
     Replicas { from: i64, to: i64 },
-    /// The canary's share in the route, in percent, and who wrote it; none when the route is gone.
+    /// The canary's share in the router, in percent, and who wrote it; none when nothing there names it any more.
     Route { weight: Option<i64>, by: String },
     /// Pods became ready, or went away.
     Pods,

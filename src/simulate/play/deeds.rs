@@ -9,6 +9,7 @@ use crate::simulate::faults;
 use crate::simulate::people::{Hand, id};
 use crate::simulate::prometheus::scripted::{Say, Scripted};
 use crate::simulate::story::{Deed, Dictated, SelfHeal, Version, duration, number_of};
+use crate::simulate::timeline::{KINDS, reweighted};
 use crate::simulate::traffic::rate::Rate;
 use crate::view::patches::{self, Decision, Promotion};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -198,23 +199,16 @@ impl Play<'_> {
     }
 
     fn set_weights(&self, weights: &BTreeMap<String, i64>) -> Result<(), String> {
-        let resource = id(Kind::HttpRoute);
-        for route in self.hand().list(&resource, Some(&self.namespace)) {
-            let mut rules = route["spec"]["rules"].clone();
-            let backends = rules.as_array_mut().into_iter().flatten();
-            for backend in backends.flat_map(|rule| rule["backendRefs"].as_array_mut().into_iter().flatten())
-            {
-                let name = backend["name"].as_str().unwrap_or_default().to_owned();
-                if let Some(weight) = weights.get(&name) {
-                    backend["weight"] = (*weight).into();
-                }
+        for kind in KINDS {
+            let resource = id(kind);
+            for object in self.hand().list(&resource, Some(&self.namespace)) {
+                let Some(patch) = reweighted(kind, &object, weights) else {
+                    continue;
+                };
+                let name = object["metadata"]["name"].as_str().unwrap_or_default();
+                let at = (resource.as_str(), self.namespace.as_str(), name, "");
+                done(self.hand().patch("person", at, &patch))?;
             }
-            let name = route["metadata"]["name"].as_str().unwrap_or_default();
-            let at = (resource.as_str(), self.namespace.as_str(), name, "");
-            done(
-                self.hand()
-                    .patch("person", at, &json!({"spec": {"rules": rules}})),
-            )?;
         }
         Ok(())
     }

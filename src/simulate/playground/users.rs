@@ -58,6 +58,8 @@ fn entering(hand: &Hand, object: &Value, per_second: f64) -> Option<Load> {
     let (entry, namespace) = needs::entry(&rollout, &services);
     let resource = match &entry {
         Entry::Route(_) => id(Kind::HttpRoute),
+        Entry::Ingress(_) => id(Kind::Ingress),
+        Entry::VirtualService(_) => id(Kind::VirtualService),
         Entry::Service(_) => "services".to_owned(),
     };
     hand.get(&resource, &namespace, entry.name())?;

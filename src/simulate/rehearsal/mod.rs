@@ -21,7 +21,7 @@ use crate::simulate::rehearsal::given::Given;
 use crate::simulate::traffic::answers::{Override, When, Who};
 use crate::simulate::traffic::profile::Profile as Answers;
 use crate::simulate::traffic::rate::Rate;
-use crate::simulate::traffic::{Entry, Load};
+use crate::simulate::traffic::Load;
 use crate::simulate::transcript::Keep;
 use crate::simulate::world::{Outcome, Setup, World, run};
 use crate::view::patches::{self, Decision, Promotion};
@@ -236,11 +236,7 @@ impl Show<'_> {
             Profile::LowTraffic => Rate::LOW,
             _ => Rate::Constant(staging.per_second),
         };
-        let by = match &entry {
-            Entry::Route(name) => format!("HTTPRoute {name}"),
-            Entry::Service(name) => format!("Service {name}"),
-        };
-        self.says("users", &format!("come by {by}"));
+        self.says("users", &format!("come by {}", entry.told()));
         self.flow();
         let load = Load {
             namespace,

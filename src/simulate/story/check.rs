@@ -22,9 +22,10 @@ impl Story {
             return Err("title: say the rule that the story shows, in one line".into());
         }
         for (number, stream) in self.traffic.iter().enumerate() {
-            if stream.route.is_some() == stream.service.is_some() {
+            let given = [&stream.route, &stream.ingress, &stream.virtual_service, &stream.service];
+            if given.into_iter().flatten().count() != 1 {
                 return Err(format!(
-                    "traffic[{number}]: name either the `route` or the `service` that the requests come by"
+                    "traffic[{number}]: name the one `route`, `ingress`, `virtualService` or `service` that the requests come by"
                 ));
             }
         }

@@ -1,10 +1,11 @@
 //! From records to rows.
 
 use super::picture::{Picture, Set, hash_of, step_index, tag};
-use super::{Happening, Measured, Row, Served, State, Summary, Timeline, Version};
+use super::{Happening, Measured, Row, Served, State, Summary, Timeline, Version, router};
 use crate::api::analysis_run::completed;
 use crate::api::phase::client_phase;
 use crate::api::rollout::Rollout;
+use crate::base::object::Kind;
 use crate::cluster::request::Verb;
 use crate::cluster::store::{Change, Key, Store};
 use crate::simulate::record::{Record, ReplicaEvent, Requested, What};
@@ -17,7 +18,6 @@ use std::sync::Arc;
 const ROLLOUTS: &str = "rollouts.argoproj.io";
 const RUNS: &str = "analysisruns.argoproj.io";
 const SETS: &str = "replicasets.apps";
-const ROUTES: &str = "httproutes.gateway.networking.k8s.io";
 /// Pods that become ready within this time of each other are one row.
 const SETTLED: TimeDelta = TimeDelta::seconds(1);
 /// A fault that bites all the time is told this often.
@@ -273,8 +273,11 @@ impl Fold<'_> {
             ROLLOUTS if change.key.name == self.name => self.rollout(change),
             SETS if owned(&change.last, self.name) => self.set(change),
             RUNS if owned(&change.last, self.name) => self.run(change),
-            ROUTES => self.route(change, by),
-            _ => {}
+            other => {
+                if let Some(kind) = router::kind(other) {
+                    self.route(kind, change, by);
+                }
+            }
         }
     }
 
@@ -287,11 +290,11 @@ impl Fold<'_> {
         self.unsettled = Some(self.now);
     }
 
-    fn route(&mut self, change: &Change, by: &str) {
+    fn route(&mut self, kind: Kind, change: &Change, by: &str) {
         let before = self.picture.route();
-        let name = change.key.name.clone();
+        let name = (kind.name(), change.key.name.clone());
         match &change.after {
-            Some(object) => self.picture.routes.insert(name, Arc::clone(object)),
+            Some(object) => self.picture.routes.insert(name, (kind, Arc::clone(object))),
             None => self.picture.routes.remove(&name),
         };
         let weight = self.picture.route();

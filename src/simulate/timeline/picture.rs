@@ -1,7 +1,9 @@
 //! How things stand, read from the objects as they are.
 
+use super::router::canary_share;
 use super::{Pods, State, Step};
 use crate::base::names::label;
+use crate::base::object::Kind;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -51,8 +53,8 @@ pub(super) struct Picture {
     pub rollout: Option<Arc<Value>>,
     /// By pod-template hash.
     pub sets: BTreeMap<String, Set>,
-    /// By name.
-    pub routes: BTreeMap<String, Arc<Value>>,
+    /// What carries weights, by kind and name.
+    pub routes: BTreeMap<(&'static str, String), (Kind, Arc<Value>)>,
 }
 
 impl Picture {
@@ -75,13 +77,13 @@ impl Picture {
         self.current() != self.stable() && !self.stable().is_empty()
     }
 
-    /// The canary's share in the routes of the namespace.
+    /// The canary's share in the routers of the namespace.
     pub fn route(&self) -> Option<i64> {
-        let service = &self.rollout.as_ref()?["spec"]["strategy"]["canary"]["canaryService"];
+        let rollout = self.rollout.as_ref()?;
         let shares = self
             .routes
             .values()
-            .filter_map(|route| canary_share(route, service));
+            .filter_map(|(kind, object)| canary_share(*kind, object, rollout));
         shares.max()
     }
 
@@ -187,7 +189,9 @@ fn asked(rollout: &Value) -> i64 {
         return if switched(rollout) { 100 } else { 0 };
     }
     if let Some(weight) = status["canary"]["weights"]["canary"]["weight"].as_i64() {
-        return weight;
+        let routing = &rollout["spec"]["strategy"]["canary"]["trafficRouting"];
+        let all = routing["maxTrafficWeight"].as_i64().unwrap_or(100);
+        return weight * 100 / all.max(1);
     }
     if status["abort"] == true {
         return 0;
@@ -202,21 +206,4 @@ fn asked(rollout: &Value) -> i64 {
         .rev()
         .find_map(|step| step["setWeight"].as_i64());
     said.unwrap_or(0)
-}
-
-/// What a route gives to this Service, in percent of its backends' weights; none when no rule names it.
-pub fn canary_share(route: &Value, service: &Value) -> Option<i64> {
-    let rules = route["spec"]["rules"].as_array()?;
-    let weight = |backend: &Value| backend["weight"].as_i64().unwrap_or(1);
-    let share = |rule: &Value| -> Option<i64> {
-        let backends = rule["backendRefs"].as_array()?;
-        let all: i64 = backends.iter().map(weight).sum();
-        let mut ours = backends
-            .iter()
-            .filter(|backend| backend["name"] == *service)
-            .peekable();
-        ours.peek()?;
-        (all > 0).then(|| ours.map(weight).sum::<i64>() * 100 / all)
-    };
-    rules.iter().filter_map(share).max()
 }

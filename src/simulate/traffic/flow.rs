@@ -6,9 +6,10 @@ use chrono::{DateTime, Utc};
 
 use super::counter::Counter;
 use super::known::Known;
+use super::mesh;
 use super::profile::Profile;
-use super::split::{Rules, split};
-use super::{Entry, Load, Served, Traffic, answers};
+use super::split::split;
+use super::{Load, Served, Traffic, answers};
 
 /// All flows of all loads, until something changes.
 #[derive(Clone, Debug, Default)]
@@ -78,12 +79,14 @@ impl Traffic {
             flow.profile = answers::profile(&self.overrides, &flow.pod, pod, self.at);
             let turn = answers::next_turn(&self.overrides, &flow.pod, pod, self.at);
             plan.turn = plan.turn.into_iter().chain(turn).min();
-            let key = (namespace.to_owned(), flow.service.clone(), flow.pod.clone());
+            // A pod counts for its Service, by whichever subset of it requests come.
+            let service = mesh::service(&flow.service);
+            let key = (namespace.to_owned(), service.to_owned(), flow.pod.clone());
             let id = *self.by_pod.entry(key).or_insert_with(|| {
                 self.counters_ever += 1;
                 self.counters_ever
             });
-            let new = || Counter::new(id, namespace, &flow.service, &flow.pod);
+            let new = || Counter::new(id, namespace, service, &flow.pod);
             let counter = self.counters.entry(id).or_insert_with(new);
             counter.rollouts_hash.clone_from(&pod.rollouts_hash);
             counter.deployment_hash.clone_from(&pod.deployment_hash);
@@ -153,13 +156,7 @@ fn flows(id: u64, load: &Load, known: &Known, ready: &BTreeMap<String, Vec<Strin
         requests: 0.0,
         errors: 0.0,
     };
-    let rules = match &load.entry {
-        Entry::Route(name) => {
-            let rules = known.rules(&(load.namespace.clone(), name.clone()));
-            rules.cloned().unwrap_or_default()
-        }
-        Entry::Service(name) => Rules::from([BTreeMap::from([(name.clone(), 1)])]),
-    };
+    let rules = known.rules(&load.namespace, &load.entry);
     if rules.is_empty() {
         // No route, or none that takes ordinary requests.
         return vec![flow(1.0, String::new(), String::new())];

@@ -1,4 +1,4 @@
-//! What the traffic knows of the cluster: routes, endpoints and pods, read from changes of the store. Decides nothing.
+//! What the traffic knows of the cluster: routers, endpoints and pods, read from changes of the store. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,18 +6,26 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
+use super::Entry;
+use super::ingress::Ingress;
+use super::mesh::{self, Labels};
 use super::split::{Rules, ready_pods, rules, service_of};
 use crate::cluster::store::{Change, Key, Store};
 
 const ROUTES: &str = "httproutes.gateway.networking.k8s.io";
+const INGRESSES: &str = "ingresses.networking.k8s.io";
+const VIRTUAL_SERVICES: &str = "virtualservices.networking.istio.io";
+const DESTINATION_RULES: &str = "destinationrules.networking.istio.io";
 const SLICES: &str = "endpointslices.discovery.k8s.io";
 const PODS: &str = "pods";
+const ALL: [&str; 6] = [ROUTES, INGRESSES, VIRTUAL_SERVICES, DESTINATION_RULES, SLICES, PODS];
 
 /// A pod as far as traffic is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Pod {
     pub rollouts_hash: String,
     pub deployment_hash: String,
+    pub labels: Labels,
     pub tag: String,
     /// The last start of its containers.
     pub since: DateTime<Utc>,
@@ -54,6 +62,10 @@ type Name = (String, String);
 #[derive(Clone, Debug, Default)]
 pub(super) struct Known {
     routes: BTreeMap<Name, Rules>,
+    ingresses: BTreeMap<Name, Ingress>,
+    virtual_services: BTreeMap<Name, Rules>,
+    /// The subsets of each DestinationRule.
+    subsets: BTreeMap<Name, Vec<(String, Labels)>>,
     slices: BTreeMap<Name, (String, Vec<String>)>,
     pods: BTreeMap<Name, Pod>,
 }
@@ -62,7 +74,7 @@ impl Known {
     /// Everything that is in the store now.
     pub fn of(store: &Store, now: DateTime<Utc>) -> Self {
         let mut known = Self::default();
-        for resource in [ROUTES, SLICES, PODS] {
+        for resource in ALL {
             for (key, object) in store.list(&Arc::from(resource), None) {
                 known.apply(key, Some(object), now);
             }
@@ -71,7 +83,7 @@ impl Known {
     }
 
     pub fn concerns(change: &Change) -> bool {
-        matches!(&*change.key.resource, ROUTES | SLICES | PODS)
+        ALL.contains(&&*change.key.resource)
     }
 
     /// Takes in what an object has become; none if it is gone.
@@ -79,6 +91,18 @@ impl Known {
         let name = (key.namespace.clone(), key.name.clone());
         match &*key.resource {
             ROUTES => put(&mut self.routes, name, object.map(|object| rules(object))),
+            INGRESSES => {
+                let read = object.map(|object| Ingress::read(object));
+                put(&mut self.ingresses, name, read)
+            }
+            VIRTUAL_SERVICES => {
+                let read = object.map(|object| mesh::rules(object));
+                put(&mut self.virtual_services, name, read)
+            }
+            DESTINATION_RULES => {
+                let read = object.map(|object| mesh::subsets(object));
+                put(&mut self.subsets, name, read)
+            }
             SLICES => {
                 let read = |object: &Arc<Value>| {
                     let service = service_of(object).unwrap_or_default().to_owned();
@@ -121,20 +145,38 @@ impl Known {
         }
     }
 
-    /// None if the route does not exist.
-    pub fn rules(&self, route: &Name) -> Option<&Rules> {
-        self.routes.get(route)
+    /// Where requests go that enter here; nowhere if there is no such route.
+    pub fn rules(&self, namespace: &str, entry: &Entry) -> Rules {
+        let of = |name: &String| (namespace.to_owned(), name.clone());
+        let found = match entry {
+            Entry::Route(name) => self.routes.get(&of(name)).cloned(),
+            Entry::VirtualService(name) => self.virtual_services.get(&of(name)).cloned(),
+            Entry::Ingress(name) => self.ingresses.get(&of(name)).map(|primary| {
+                let others = here(&self.ingresses, namespace);
+                primary.rules(others.map(|(_, ingress)| ingress))
+            }),
+            Entry::Service(name) => Some(Rules::from([BTreeMap::from([(name.clone(), 1)])])),
+        };
+        found.unwrap_or_default()
     }
 
-    /// The ready pods of every Service in a namespace, each pod once.
+    /// The ready pods of every Service and every subset in a namespace, each pod once.
     pub fn ready(&self, namespace: &str) -> BTreeMap<String, Vec<String>> {
         let mut ready: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        let slices = self.slices.range((namespace.to_owned(), String::new())..);
-        for (_, (service, pods)) in slices.take_while(|((of, _), _)| of == namespace) {
+        for (_, (service, pods)) in here(&self.slices, namespace) {
             let all = ready.entry(service.clone()).or_default();
             all.extend(pods.iter().cloned());
             all.sort();
             all.dedup();
+        }
+        for (target, labels) in here(&self.subsets, namespace).flat_map(|(_, subsets)| subsets) {
+            let narrowed = |pod: &&String| {
+                let pod = self.pod(namespace, pod);
+                pod.is_some_and(|pod| labels.iter().all(|(name, value)| pod.labels.get(name) == Some(value)))
+            };
+            let pods = ready.get(mesh::service(target));
+            let pods = pods.map(|pods| pods.iter().filter(narrowed).cloned().collect());
+            ready.insert(target.clone(), pods.unwrap_or_default());
         }
         ready
     }
@@ -156,6 +198,15 @@ impl Known {
         };
         self.pods.retain(|name, pod| !pod.gone || named(name));
     }
+}
+
+/// The objects of one namespace.
+fn here<'a, T>(
+    map: &'a BTreeMap<Name, T>,
+    namespace: &'a str,
+) -> impl Iterator<Item = (&'a Name, &'a T)> + Clone {
+    let from = map.range((namespace.to_owned(), String::new())..);
+    from.take_while(move |((of, _), _)| of == namespace)
 }
 
 fn put<T: PartialEq>(map: &mut BTreeMap<Name, T>, name: Name, value: Option<T>) -> Effect {
@@ -184,6 +235,7 @@ fn read_pod(pod: &Value, before: Option<&Pod>, now: DateTime<Utc>) -> Pod {
     Pod {
         rollouts_hash: label("rollouts-pod-template-hash"),
         deployment_hash: label("pod-template-hash"),
+        labels: mesh::labels(labels),
         tag: tags.join("+"),
         since: started
             .max()

@@ -4,8 +4,10 @@
 pub mod answers;
 pub mod counter;
 mod flow;
+mod ingress;
 mod known;
 pub mod ledger;
+mod mesh;
 pub mod profile;
 pub mod rate;
 pub mod split;
@@ -29,14 +31,29 @@ use crate::cluster::store::{Change, Store};
 pub enum Entry {
     /// An `HTTPRoute`: by its weights.
     Route(String),
+    /// An Ingress, and the canary Ingress beside it or the actions in its annotations.
+    Ingress(String),
+    /// A VirtualService: by its weights, by host or by subset.
+    VirtualService(String),
     /// A Service: evenly over its ready endpoints, as without any router.
     Service(String),
 }
 
 impl Entry {
+    /// As people name it: `HTTPRoute shop`.
+    pub fn told(&self) -> String {
+        let kind = match self {
+            Self::Route(_) => "HTTPRoute",
+            Self::Ingress(_) => "Ingress",
+            Self::VirtualService(_) => "VirtualService",
+            Self::Service(_) => "Service",
+        };
+        format!("{kind} {}", self.name())
+    }
+
     pub fn name(&self) -> &str {
         match self {
-            Self::Route(name) | Self::Service(name) => name,
+            Self::Route(name) | Self::Ingress(name) | Self::VirtualService(name) | Self::Service(name) => name,
         }
     }
 }
