@@ -5,7 +5,7 @@
 
 mod alb;
 pub mod gateway_api;
-mod ingress;
+pub(crate) mod ingress;
 pub mod istio;
 pub mod nginx;
 

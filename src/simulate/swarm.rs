@@ -2,6 +2,7 @@
 //! then the world heals, and the Rollout must come to rest. The laws hold all the while.
 
 mod case;
+mod ways;
 
 use crate::base::object::Kind;
 use crate::cluster::request::Verb;
@@ -15,11 +16,12 @@ use crate::simulate::traffic::rate::Rate;
 use crate::simulate::traffic::{Entry as Enters, Load};
 use crate::simulate::transcript::{Keep, line};
 use crate::simulate::world::{Outcome, Setup, World, run};
-pub use case::{BLUE_GREEN_FROM, Case, Deed, Way};
+pub use case::{BLUE_GREEN_FROM, Case, Deed, ROUTERS_FROM, Way};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
+pub use ways::Router;
 
 /// Until when people act and faults strike.
 const TROUBLE: Duration = Duration::from_secs(300);
@@ -49,15 +51,12 @@ pub fn live(case: &Case, core: Core, measures: Measures, keep: Keep) -> Verdict 
         setup.core = core;
         setup.measures = measures;
         setup.laws = Some(Laws::all(facts(case)));
-        setup.loads = vec![Load {
+        let load = |entry| Load {
             namespace: NAMESPACE.into(),
-            entry: match case.way {
-                Way::Route => Enters::Route(NAME.into()),
-                Way::Service => Enters::Service(NAME.into()),
-                Way::BlueGreen => Enters::Service("web-active".into()),
-            },
+            entry,
             rate: Rate::Constant(20.0),
-        }];
+        };
+        setup.loads = entries(case.way).into_iter().map(load).collect();
         let world = World::begin(setup);
         for (at, deed) in &case.deeds {
             world.wait(at.saturating_sub(world.elapsed())).await;
@@ -88,6 +87,16 @@ pub fn live(case: &Case, core: Core, measures: Measures, keep: Keep) -> Verdict 
         all.extend(broken);
         Verdict { outcome, broken: all }
     })
+}
+
+/// Where users enter.
+fn entries(way: Way) -> Vec<Enters> {
+    match way {
+        Way::Route => vec![Enters::Route(NAME.into())],
+        Way::Service => vec![Enters::Service(NAME.into())],
+        Way::BlueGreen => vec![Enters::Service("web-active".into())],
+        Way::Router(router) => ways::entries(router),
+    }
 }
 
 /// Whether the Rollout comes to rest in time, and stays at rest.

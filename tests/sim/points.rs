@@ -122,6 +122,9 @@ fn a_stale_cache_of_any_kind_ends_as_the_undisturbed_run() {
         Kind::AnalysisRun,
         Kind::Service,
         Kind::HttpRoute,
+        Kind::Ingress,
+        Kind::VirtualService,
+        Kind::DestinationRule,
     ];
     let mut runs = Vec::new();
     let mut ends = Vec::new();

@@ -118,7 +118,7 @@ impl Law for WeightsSum {
                 .filter(|rollout: &&Arc<Rollout>| rollout.spec.routes.contains(id));
             for rollout in users {
                 let spec = &rollout.spec;
-                let mut rules = route.driven(&spec.canary_service, &spec.stable_service);
+                let mut rules = route.driven(rollout.sides());
                 let wrong = |(canary, stable): &(i64, i64)| {
                     *canary < 0 || *stable < 0 || canary + stable != spec.weight_max
                 };

@@ -60,14 +60,15 @@ fn set_needed(sight: &Sight<'_>, change: &Change) -> Option<String> {
             rollout.name()
         ));
     }
+    let [canary, stable] = rollout.sides();
     let names = [
-        &rollout.spec.stable_service,
-        &rollout.spec.canary_service,
+        stable,
+        canary,
         &rollout.spec.active_service,
         &rollout.spec.preview_service,
     ];
     let selecting = names.into_iter().find(|name| {
-        let service = picture.services.get(&(rollout.id.0.clone(), (*name).clone()));
+        let service = picture.services.get(&(rollout.id.0.clone(), (*name).to_owned()));
         let lately = |at: chrono::DateTime<chrono::Utc>| at >= sight.known_since();
         service.is_some_and(|service| service.hash == *hash && !service.moved.is_some_and(lately))
     })?;

@@ -38,6 +38,7 @@ mod quiet;
 mod runs;
 mod schema;
 mod secrets;
+mod shares;
 mod steps;
 mod traffic;
 mod truth;

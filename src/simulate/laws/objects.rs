@@ -100,8 +100,11 @@ impl Route {
         }
     }
 
-    /// The weights of the rules that name both Services: (canary, stable).
-    pub fn driven<'r>(&'r self, canary: &'r str, stable: &'r str) -> impl Iterator<Item = (i64, i64)> + 'r {
+    /// The weights of the rules that name both Services, or both subsets: (canary, stable).
+    pub fn driven<'r>(&'r self, [canary, stable]: [&'r str; 2]) -> impl Iterator<Item = (i64, i64)> + 'r {
+        // A route names a subset without the rule that defines it.
+        let there = |name: &'r str| name.find('/').map_or(name, |at| &name[at..]);
+        let (canary, stable) = (there(canary), there(stable));
         let of = |rule: &[(String, i64)], name: &str| {
             rule.iter()
                 .find(|(service, _)| service == name)

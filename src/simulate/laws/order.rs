@@ -144,11 +144,8 @@ fn driven<'s>(sight: &'s Sight<'_>) -> impl Iterator<Item = (&'s Arc<Rollout>, i
             .filter(|rollout| rollout.spec.routes.contains(id));
         users.filter_map(move |rollout| {
             let weight = |route: &Arc<Route>| {
-                let spec = &rollout.spec;
-                route
-                    .driven(&spec.canary_service, &spec.stable_service)
-                    .map(|(canary, _)| canary)
-                    .max()
+                let rules = route.driven(rollout.sides());
+                rules.map(|(canary, _)| canary).max()
             };
             Some((
                 rollout,
@@ -165,7 +162,7 @@ fn service_after_weight(sight: &Sight<'_>, request: &Requested) -> Option<Found>
     for (rollout, before, now) in
         driven(sight).filter(|(rollout, before, now)| now > before && rollout.updating())
     {
-        let id = (rollout.id.0.clone(), rollout.spec.canary_service.clone());
+        let id = (rollout.id.0.clone(), rollout.sides()[0].to_owned());
         let Some(service) = picture.services.get(&id) else {
             continue;
         };

@@ -7,7 +7,7 @@ use super::calm::Calm;
 use super::delta::{Delta, RunTurn, ShareMove, SizeMove, Switch, Turn, changes};
 use super::objects::{Route, Run, Service, Set, Slice, service_hash};
 use super::past::Past;
-use super::read::{Id, WHOLE, label, text};
+use super::read::{Id, label, text};
 use super::rollout::Rollout;
 use super::routers;
 use super::tale::Tale;
@@ -33,7 +33,7 @@ pub struct Picture {
     pub routes: BTreeMap<Id, Arc<Route>>,
     pub runs: BTreeMap<Id, Arc<Run>>,
     slices: BTreeMap<Id, Slice>,
-    /// Share of the traffic by Rollout and version, in parts of [`WHOLE`]; the larger one where rules differ.
+    /// Share of the traffic by Rollout and version, in parts of a whole; the larger one where rules differ.
     shares: BTreeMap<Id, BTreeMap<String, Past>>,
     pub tales: BTreeMap<String, Tale>,
     pub calm: Calm,
@@ -185,6 +185,7 @@ impl Picture {
             "rollouts.argoproj.io" => self.rollout(id, after, by, facts),
             "replicasets.apps" => self.set(id, after),
             "services" => self.service(id, after),
+            routers::DESTINATION_RULES => self.destination_rule(&id, after),
             routers::HTTP_ROUTES | routers::INGRESSES | routers::VIRTUAL_SERVICES => {
                 let (id, route) = routers::read(&key.resource, &id, after);
                 self.route(id, route);
@@ -250,10 +251,27 @@ impl Picture {
     }
 
     fn service(&mut self, id: Id, after: Option<&Arc<Value>>) {
+        let hash = after.map(|raw| service_hash(raw).to_owned());
+        self.leads(id, hash.unwrap_or_default());
+    }
+
+    /// The subsets of a rule are among the Services: each leads to a version.
+    fn destination_rule(&mut self, (namespace, name): &Id, after: Option<&Arc<Value>>) {
+        let first = format!("{name}/");
+        let known = self.services.range((namespace.clone(), first.clone())..);
+        let known = known.take_while(|(id, _)| id.0 == *namespace && id.1.starts_with(&first));
+        let mut subsets: BTreeMap<String, String> =
+            known.map(|(id, _)| (id.1.clone(), String::new())).collect();
+        subsets.extend(after.into_iter().flat_map(|raw| routers::versions(name, raw)));
+        for (subset, hash) in subsets {
+            self.leads((namespace.clone(), subset), hash);
+        }
+    }
+
+    /// A Service or subset leads to this version, or to none in particular.
+    fn leads(&mut self, id: Id, to: String) {
         let service = self.services.entry(id.clone()).or_default();
-        let from = std::mem::take(&mut service.hash);
-        service.hash = after.map(|raw| service_hash(raw).to_owned()).unwrap_or_default();
-        let to = service.hash.clone();
+        let from = std::mem::replace(&mut service.hash, to.clone());
         if from == to {
             return;
         }
@@ -377,36 +395,6 @@ impl Picture {
                 });
             }
         }
-    }
-
-    fn shares_now(&self, rollout: &Rollout) -> BTreeMap<String, i64> {
-        let mut shares = BTreeMap::new();
-        let spec = &rollout.spec;
-        let hash = |name: &str| {
-            let service = self.services.get(&(rollout.id.0.clone(), name.to_owned()));
-            service
-                .map(|service| service.hash.clone())
-                .filter(|hash| !hash.is_empty())
-        };
-        if !spec.active_service.is_empty() {
-            shares.extend(hash(&spec.active_service).map(|hash| (hash, WHOLE)));
-            return shares;
-        }
-        let routes = spec.routes.iter().filter_map(|route| self.routes.get(route));
-        let rules = routes.flat_map(|route| route.driven(&spec.canary_service, &spec.stable_service));
-        for (canary, stable) in rules.filter(|(canary, stable)| canary + stable > 0) {
-            let mut of_rule: BTreeMap<String, i64> = BTreeMap::new();
-            for (service, weight) in [(&spec.canary_service, canary), (&spec.stable_service, stable)] {
-                if let Some(hash) = hash(service) {
-                    *of_rule.entry(hash).or_default() += weight * WHOLE / (canary + stable);
-                }
-            }
-            for (hash, share) in of_rule {
-                let most = shares.entry(hash).or_insert(0);
-                *most = share.max(*most);
-            }
-        }
-        shares
     }
 }
 

@@ -33,6 +33,8 @@ pub struct Spec {
     pub canary_service: String,
     /// Services that swap the parts of stable and canary.
     pub pair: [String; 2],
+    /// Subsets of a DestinationRule in the parts of canary and stable: `rule/subset`, as the picture has them among the Services.
+    pub subsets: Option<[String; 2]>,
     /// Blue-green's Service for production traffic.
     pub active_service: String,
     /// Leads testers to a version; carries nobody's traffic.
@@ -83,6 +85,8 @@ pub struct Status {
     pub conditions: Vec<[String; 4]>,
     pub step_run: String,
     pub background_run: String,
+    /// Which of two Services that swap is stable: `ping` or `pong`.
+    pub stable_pair: String,
 }
 
 impl Rollout {
@@ -113,6 +117,18 @@ impl Rollout {
     /// `rollout shop/web`, as people name it.
     pub fn name(&self) -> String {
         format!("rollout {}", read::shown(&self.id))
+    }
+
+    /// The Services, or subsets, in the parts of canary and stable. Of a pair pong is stable until the status says otherwise.
+    pub fn sides(&self) -> [&str; 2] {
+        let spec = &self.spec;
+        let [ping, pong] = &spec.pair;
+        match &spec.subsets {
+            Some([canary, stable]) => [canary, stable],
+            None if ping.is_empty() => [&spec.canary_service, &spec.stable_service],
+            None if self.status.stable_pair == "ping" => [pong, ping],
+            None => [ping, pong],
+        }
     }
 
     /// The newest spec was seen by the controller.
@@ -186,7 +202,8 @@ impl Spec {
             &self.pair[0],
             &self.pair[1],
         ];
-        own.into_iter().any(|name| name == service)
+        let subsets = self.subsets.iter().flatten();
+        own.into_iter().chain(subsets).any(|name| name == service)
     }
 
     fn read(id: &Id, spec: &Value) -> Self {
@@ -208,7 +225,8 @@ impl Spec {
                 .into_iter()
                 .chain(routers::driven(id, routing))
                 .collect(),
-            pair: ["pingService", "pongService"].map(|name| owned(&canary["pingPong"], name)),
+            pair: pair(canary),
+            subsets: routers::subsets(routing),
             weight_max: routing["maxTrafficWeight"].as_i64().unwrap_or(100),
             stable_service: owned(canary, "stableService"),
             canary_service: owned(canary, "canaryService"),
@@ -225,6 +243,16 @@ impl Spec {
             progress_deadline: TimeDelta::seconds(spec["progressDeadlineSeconds"].as_i64().unwrap_or(600)),
             background: background.is_object().then(|| number(background, "startingStep")),
         }
+    }
+}
+
+/// The two Services that swap; where fixed ones are named, too, those count, but for AWS load balancers.
+fn pair(canary: &Value) -> [String; 2] {
+    let fixed = canary["canaryService"].is_string() && canary["stableService"].is_string();
+    let names = ["pingService", "pongService"];
+    match fixed && !canary["trafficRouting"]["alb"].is_object() {
+        true => Default::default(),
+        false => names.map(|name| owned(&canary["pingPong"], name)),
     }
 }
 
@@ -312,6 +340,7 @@ impl Status {
             conditions: list(status, "conditions").iter().map(condition).collect(),
             step_run: owned(&canary["currentStepAnalysisRunStatus"], "name"),
             background_run: owned(&canary["currentBackgroundAnalysisRunStatus"], "name"),
+            stable_pair: owned(canary, "stablePingPong"),
         }
     }
 

@@ -17,7 +17,10 @@ pub const DESTINATION_RULES: &str = "destinationrules.networking.istio.io";
 /// An object among the routes.
 pub fn read(resource: &str, id: &Id, raw: Option<&Arc<Value>>) -> (Id, Option<Route>) {
     match resource {
-        INGRESSES => (route_id(resource, id), raw.and_then(|raw| ingress(raw))),
+        INGRESSES => (
+            route_id(resource, id),
+            raw.and_then(|raw| ingress(raw).or_else(|| balanced(raw))),
+        ),
         VIRTUAL_SERVICES => (route_id(resource, id), raw.map(|raw| virtual_service(raw))),
         _ => (id.clone(), raw.map(|raw| Route::read(raw))),
     }
@@ -36,7 +39,26 @@ pub fn driven(rollout: &Id, routing: &Value) -> Vec<Id> {
         route_id(INGRESSES, &(rollout.0.clone(), name))
     });
     let services = virtual_services(rollout, istio).map(|id| route_id(VIRTUAL_SERVICES, &id));
-    ingresses.chain(services).collect()
+    let balanced = given(&routing["alb"], "ingress", "ingresses").map(|name| {
+        let name = name.as_str().unwrap_or_default().to_owned();
+        route_id(INGRESSES, &(rollout.0.clone(), name))
+    });
+    ingresses.chain(services).chain(balanced).collect()
+}
+
+/// The subsets in the parts of canary and stable, each as `rule/subset`.
+pub fn subsets(routing: &Value) -> Option<[String; 2]> {
+    let rule = &routing["istio"]["destinationRule"];
+    let name = rule["name"].as_str().filter(|name| !name.is_empty())?;
+    let subset = |field: &str| format!("{name}/{}", text(rule, field));
+    Some([subset("canarySubsetName"), subset("stableSubsetName")])
+}
+
+/// The version that each subset of a DestinationRule leads to; no version where it leads to all.
+pub fn versions<'v>(name: &'v str, raw: &'v Value) -> impl Iterator<Item = (String, String)> + 'v {
+    let version = |subset: &Value| owned(&subset["labels"], label::POD_HASH);
+    let subsets = list(&raw["spec"], "subsets").iter();
+    subsets.map(move |subset| (format!("{name}/{}", text(subset, "name")), version(subset)))
 }
 
 fn given<'v>(config: &'v Value, one: &str, several: &str) -> impl Iterator<Item = &'v Value> {
@@ -70,7 +92,24 @@ fn ingress(raw: &Value) -> Option<Route> {
     })
 }
 
-/// The weights by host of a VirtualService.
+/// The weights in the actions of a load balancer's Ingress; `None` for an Ingress without any.
+fn balanced(raw: &Value) -> Option<Route> {
+    let all = raw["metadata"]["annotations"].as_object()?;
+    let forward = |(name, value): (&String, &Value)| {
+        let action = value.as_str().filter(|_| name.contains("/actions."))?;
+        let action: Value = serde_json::from_str(action).ok()?;
+        let groups = list(&action["ForwardConfig"], "TargetGroups").iter();
+        let weight = |group: &Value| {
+            let weight = group["Weight"].as_i64().unwrap_or(1);
+            (owned(group, "ServiceName"), weight)
+        };
+        Some(groups.map(weight).collect())
+    };
+    let rules: Vec<_> = all.iter().filter_map(forward).collect();
+    (!rules.is_empty()).then_some(Route { rules })
+}
+
+/// The weights of a VirtualService, by host or by subset (`/canary`).
 fn virtual_service(raw: &Value) -> Route {
     let lists = ["http", "tls", "tcp"]
         .into_iter()
@@ -79,11 +118,13 @@ fn virtual_service(raw: &Value) -> Route {
         let parts = list(route, "route").iter();
         parts
             .map(|part| {
-                let host = text(&part["destination"], "host")
-                    .split('.')
-                    .next()
-                    .unwrap_or_default();
-                (host.to_owned(), part["weight"].as_i64().unwrap_or(0))
+                let to = &part["destination"];
+                let host = text(to, "host").split('.').next().unwrap_or_default();
+                let name = match text(to, "subset") {
+                    "" => host.to_owned(),
+                    subset => format!("/{subset}"),
+                };
+                (name, part["weight"].as_i64().unwrap_or(0))
             })
             .collect()
     };

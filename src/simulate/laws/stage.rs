@@ -28,6 +28,8 @@ fn resource(plural: &str) -> Arc<str> {
         "httproutes" => ".gateway.networking.k8s.io",
         "endpointslices" => ".discovery.k8s.io",
         "leases" => ".coordination.k8s.io",
+        "ingresses" => ".networking.k8s.io",
+        "virtualservices" | "destinationrules" => ".networking.istio.io",
         _ => "",
     };
     format!("{plural}{group}").into()
@@ -45,18 +47,25 @@ impl Stage {
     }
 
     pub fn with(facts: Facts) -> Self {
+        Self::behind(facts, rollout(), &[("httproutes", "web", route(0))])
+    }
+
+    /// The same behind another router: the Rollout, and the router's objects.
+    pub fn behind(facts: Facts, rollout: Value, routers: &[(&str, &str, Value)]) -> Self {
         let mut stage = Self {
             store: Store::default(),
             laws: Laws::all(facts),
             now: DateTime::UNIX_EPOCH + TimeDelta::hours(8),
             broken: Vec::new(),
         };
-        stage.put("rollouts", "web", rollout());
+        stage.put("rollouts", "web", rollout);
         stage.put("replicasets", "web-old", set("old", 4));
         stage.put("replicasets", "web-new", set("new", 1));
         stage.put("services", "web-stable", service("old"));
         stage.put("services", "web-canary", service("new"));
-        stage.put("httproutes", "web", route(0));
+        for (plural, name, object) in routers {
+            stage.put(plural, name, object.clone());
+        }
         stage.replica(A, ReplicaEvent::Started);
         stage.pass(120);
         stage

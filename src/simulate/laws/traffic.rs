@@ -119,14 +119,14 @@ fn no_endpoints(sight: &Sight<'_>, request: Request<'_>) -> Option<Found> {
             .values()
             .filter(|rollout| rollout.spec.routes.contains(route));
         for rollout in users {
-            let (canary, stable) = (&rollout.spec.canary_service, &rollout.spec.stable_service);
+            let [canary, stable] = rollout.sides();
             let now = picture.routes.get(route)?;
-            let with_weight = |name: &String| {
-                now.driven(canary, stable)
+            let with_weight = |name: &str| {
+                now.driven([canary, stable])
                     .any(|(c, s)| if name == canary { c > 0 } else { s > 0 })
             };
-            let ready = |name: &String| {
-                let service = picture.services.get(&(rollout.id.0.clone(), name.clone()));
+            let ready = |name: &str| {
+                let service = picture.services.get(&(rollout.id.0.clone(), name.to_owned()));
                 service
                     .filter(|service| service.slices)
                     .map_or(1, |service| service.ready.most(since))

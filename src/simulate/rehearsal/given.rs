@@ -6,7 +6,7 @@ use crate::api::rollout::Rollout;
 use crate::cluster::failure::Failure;
 use crate::simulate::manifests::{Manifest, label};
 use crate::simulate::prometheus::rules;
-use crate::simulate::rehearsal::needs;
+use crate::simulate::rehearsal::{needs, routers};
 use crate::simulate::world::{Setup, World, run};
 use serde_json::Value;
 
@@ -67,7 +67,10 @@ pub fn check_all(manifests: Vec<Manifest>) -> Result<Set, Vec<String>> {
 }
 
 /// What can be played, and all problems.
-fn sift(manifests: Vec<Manifest>) -> (Set, Vec<String>) {
+fn sift(mut manifests: Vec<Manifest>) -> (Set, Vec<String>) {
+    for manifest in &mut manifests {
+        routers::in_the_served_version(&mut manifest.object);
+    }
     let (rules, objects): (Vec<Manifest>, Vec<Manifest>) =
         manifests.into_iter().partition(Manifest::is_rules);
     let mut problems = Vec::new();

@@ -4,6 +4,7 @@
 pub mod given;
 pub mod needs;
 mod profile;
+mod routers;
 mod stand;
 
 pub use profile::{Ended, Expected, Profile};
@@ -18,10 +19,10 @@ use crate::simulate::faults;
 use crate::simulate::people::id;
 use crate::simulate::record::What;
 use crate::simulate::rehearsal::given::Given;
+use crate::simulate::traffic::Load;
 use crate::simulate::traffic::answers::{Override, When, Who};
 use crate::simulate::traffic::profile::Profile as Answers;
 use crate::simulate::traffic::rate::Rate;
-use crate::simulate::traffic::Load;
 use crate::simulate::transcript::Keep;
 use crate::simulate::world::{Outcome, Setup, World, run};
 use crate::view::patches::{self, Decision, Promotion};

@@ -5,6 +5,7 @@ use crate::api::strategy::CanaryStrategy;
 use crate::route::gateway_api;
 use crate::simulate::manifests::label;
 use crate::simulate::rehearsal::given::Set;
+use crate::simulate::rehearsal::routers;
 use crate::simulate::traffic::Entry;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -20,7 +21,7 @@ pub fn namespace(named: &str) -> &str {
     }
 }
 
-fn has(objects: &[Value], kind: &str, in_namespace: &str, name: &str) -> bool {
+pub(super) fn has(objects: &[Value], kind: &str, in_namespace: &str, name: &str) -> bool {
     objects.iter().any(|object| {
         let meta = &object["metadata"];
         object["kind"] == kind
@@ -41,8 +42,12 @@ pub fn complete(set: &mut Set, rollout: &Rollout) {
         }
         added.extend(routes(&set.objects, here, canary));
     }
-    for name in switched(rollout) {
-        if !name.is_empty() && !has(&set.objects, "Service", here, name) {
+    let (services, made) = routers::missing(&set.objects, rollout);
+    added.extend(made);
+    let services = services.iter().map(String::as_str).chain(switched(rollout));
+    for name in services {
+        let known = has(&set.objects, "Service", here, name) || has(&added, "Service", here, name);
+        if !name.is_empty() && !known {
             added.push(service(rollout, here, name));
         }
     }
@@ -150,7 +155,7 @@ fn secrets(objects: &[Value]) -> Vec<Value> {
     made
 }
 
-/// Where users enter, with its namespace: by the first route that the Rollout drives or by its active Service; else by the Service that selects its pods and is
+/// Where users enter, with its namespace: by the first route, VirtualService or Ingress that the Rollout drives, or by its active Service; else by the Service that selects its pods and is
 /// neither the stable nor the canary one; else by a Service of the Rollout's name.
 pub fn entry(rollout: &Rollout, objects: &[Value]) -> (Entry, String) {
     let space = namespace(&rollout.metadata.namespace);
@@ -162,6 +167,9 @@ pub fn entry(rollout: &Rollout, objects: &[Value]) -> (Entry, String) {
         && let Some(key) = gateway_api::routes(&config, space).into_iter().next()
     {
         return (Entry::Route(key.name), key.namespace);
+    }
+    if let Some(by_router) = routers::entry(rollout) {
+        return by_router;
     }
     if let Some(active) = switched(rollout).next() {
         return (Entry::Service(active.to_owned()), space.to_owned());

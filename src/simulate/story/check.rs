@@ -22,7 +22,12 @@ impl Story {
             return Err("title: say the rule that the story shows, in one line".into());
         }
         for (number, stream) in self.traffic.iter().enumerate() {
-            let given = [&stream.route, &stream.ingress, &stream.virtual_service, &stream.service];
+            let given = [
+                &stream.route,
+                &stream.ingress,
+                &stream.virtual_service,
+                &stream.service,
+            ];
             if given.into_iter().flatten().count() != 1 {
                 return Err(format!(
                     "traffic[{number}]: name the one `route`, `ingress`, `virtualService` or `service` that the requests come by"

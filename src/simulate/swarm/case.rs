@@ -1,5 +1,6 @@
 //! What a seed of the swarm picks: the Rollout with its parameters, what people do, and what goes wrong.
 
+use super::ways::{self, Router};
 use super::{NAME, NAMESPACE, TROUBLE};
 use crate::base::seed::Seed;
 use crate::simulate::fault::Fault;
@@ -24,6 +25,8 @@ pub struct Case {
 
 /// From this seed on the strategy is blue-green; below it, canary. Seeds that broke a law once keep their worlds that way.
 pub const BLUE_GREEN_FROM: u64 = 1_000_000;
+/// From this seed on a canary is behind NGINX, Istio or an AWS load balancer.
+pub const ROUTERS_FROM: u64 = 2_000_000;
 
 /// How traffic gets to the pods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub enum Way {
     /// A canary behind an HTTPRoute: by weights.
     Route,
     BlueGreen,
+    /// A canary behind one of the other routers.
+    Router(Router),
 }
 
 /// What people do in a swarm.
@@ -47,14 +52,14 @@ pub enum Deed {
     Pause(bool),
 }
 
-struct Draw(Seed);
+pub(super) struct Draw(Seed);
 
 impl Draw {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.0.next_u64() % bound.max(1)
     }
 
-    fn one_in(&mut self, n: u64) -> bool {
+    pub fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
@@ -63,7 +68,7 @@ impl Draw {
         &choices[at]
     }
 
-    fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+    pub fn of<T: Clone>(&mut self, choices: &[T]) -> T {
         self.one(choices).clone()
     }
 }
@@ -73,6 +78,7 @@ impl Case {
     pub fn drawn(seed: u64) -> Self {
         let mut draw = Draw(Seed::new(seed ^ 0x5e71));
         let way = match draw.one_in(2) {
+            _ if seed >= ROUTERS_FROM => Way::Router(ways::router(&mut draw)),
             _ if seed >= BLUE_GREEN_FROM => Way::BlueGreen,
             true => Way::Route,
             false => Way::Service,
@@ -141,10 +147,6 @@ impl Case {
 }
 
 fn objects(draw: &mut Draw, way: Way) -> Vec<Value> {
-    let service = |name: &str| {
-        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE},
-            "spec": {"selector": {"app": NAME}, "ports": [{"port": 80}]}})
-    };
     let mut objects = vec![template()];
     match way {
         Way::Service => objects.push(service(NAME)),
@@ -158,13 +160,20 @@ fn objects(draw: &mut Draw, way: Way) -> Vec<Value> {
                     {"name": "web-canary", "port": 80, "weight": 0}]}]}}),
             );
         }
+        Way::Router(router) => objects.extend(ways::objects(router)),
     }
     let strategy = match way {
+        Way::Router(router) => json!({"canary": ways::canary(draw, router)}),
         Way::BlueGreen => json!({"blueGreen": blue_green(draw)}),
         _ => json!({"canary": canary(draw, way == Way::Route)}),
     };
     objects.push(rollout(draw, &strategy));
     objects
+}
+
+pub(super) fn service(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": NAMESPACE},
+        "spec": {"selector": {"app": NAME}, "ports": [{"port": 80}]}})
 }
 
 /// One metric: the share of errors of the new version, which must not be above 5 %.
@@ -204,7 +213,7 @@ fn steps(draw: &mut Draw, routed: bool) -> Vec<Value> {
         .collect()
 }
 
-fn canary(draw: &mut Draw, routed: bool) -> Value {
+pub(super) fn canary(draw: &mut Draw, routed: bool) -> Value {
     let (surge, unavailable) = draw.of(&[
         (json!("25%"), json!("25%")),
         (json!(1), json!(0)),

@@ -35,7 +35,10 @@ pub fn canary_share(kind: Kind, object: &Value, rollout: &Value) -> Option<i64> 
         _ if name.is_empty() => return None,
         Kind::HttpRoute => rules(object),
         Kind::VirtualService => routes(object),
-        _ => canary_ingress(object).into_iter().chain(actions(object)).collect(),
+        _ => canary_ingress(object)
+            .into_iter()
+            .chain(actions(object))
+            .collect(),
     };
     let share = |split: &Split| {
         let sum = |all: &mut dyn Iterator<Item = &(String, i64)>| all.map(|(_, weight)| weight).sum::<i64>();
@@ -82,7 +85,10 @@ fn destination(one: &Value) -> String {
 }
 
 fn annotations(object: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    object["metadata"]["annotations"].as_object().into_iter().flatten()
+    object["metadata"]["annotations"]
+        .as_object()
+        .into_iter()
+        .flatten()
 }
 
 /// What a canary Ingress takes for its Services; whatever it leaves has no name there.
@@ -218,7 +224,12 @@ mod tests {
     fn shares_are_read_and_weights_are_set_by_hand_in_every_router() {
         let plain = json!({"canaryService": "canary"});
         let backends = json!([{"name": "stable", "weight": 60}, {"name": "canary", "weight": 40}]);
-        check(Kind::HttpRoute, json!({"spec": {"rules": [{"backendRefs": backends}]}}), plain.clone(), (40, 10));
+        check(
+            Kind::HttpRoute,
+            json!({"spec": {"rules": [{"backendRefs": backends}]}}),
+            plain.clone(),
+            (40, 10),
+        );
         let by_host = json!([{"destination": {"host": "stable"}, "weight": 60},
             {"destination": {"host": "canary.n.svc.cluster.local"}, "weight": 40}]);
         let beta = json!({"match": [{"headers": {}}], "route": [{"destination": {"host": "canary"}, "weight": 100}]});
@@ -226,15 +237,27 @@ mod tests {
         check(Kind::VirtualService, service, plain.clone(), (40, 10));
         let by_subset = json!([{"destination": {"host": "shop", "subset": "stable"}, "weight": 60},
             {"destination": {"host": "shop", "subset": "canary"}, "weight": 40}]);
-        let subset = json!({"trafficRouting": {"istio": {"destinationRule": {"canarySubsetName": "canary"}}}});
-        check(Kind::VirtualService, json!({"spec": {"tcp": [{"route": by_subset}]}}), subset, (40, 10));
+        let subset =
+            json!({"trafficRouting": {"istio": {"destinationRule": {"canarySubsetName": "canary"}}}});
+        check(
+            Kind::VirtualService,
+            json!({"spec": {"tcp": [{"route": by_subset}]}}),
+            subset,
+            (40, 10),
+        );
         let paths = json!([{"backend": {"service": {"name": "canary"}}}]);
         let annotations = json!({"n/canary": "true", "n/canary-weight": "20", "n/canary-weight-total": "50"});
         let ingress = json!({"metadata": {"annotations": annotations}, "spec": {"rules": [{"http": {"paths": paths}}]}});
         check(Kind::Ingress, ingress, plain, (40, 14));
-        let groups = json!([{"ServiceName": "canary", "Weight": 40}, {"ServiceName": "stable", "Weight": 60}]);
+        let groups =
+            json!([{"ServiceName": "canary", "Weight": 40}, {"ServiceName": "stable", "Weight": 60}]);
         let action = json!({"ForwardConfig": {"TargetGroups": groups}}).to_string();
         let ingress = json!({"metadata": {"annotations": {"alb/actions.root": action}}});
-        check(Kind::Ingress, ingress, json!({"pingPong": {"pingService": "canary", "pongService": "stable"}}), (40, 10));
+        check(
+            Kind::Ingress,
+            ingress,
+            json!({"pingPong": {"pingService": "canary", "pongService": "stable"}}),
+            (40, 10),
+        );
     }
 }

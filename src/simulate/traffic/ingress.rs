@@ -184,7 +184,11 @@ mod tests {
         let rules = primary.rules(others.iter());
         let got: Vec<Vec<(&str, i64)>> = rules
             .iter()
-            .map(|rule| rule.iter().map(|(name, weight)| (name.as_str(), *weight)).collect())
+            .map(|rule| {
+                rule.iter()
+                    .map(|(name, weight)| (name.as_str(), *weight))
+                    .collect()
+            })
             .collect();
         assert_eq!(got, expect);
     }
@@ -195,12 +199,17 @@ mod tests {
         let of = |host: &str, annotations: Value| nginx(host, annotations, "canary");
         check(&primary, &[], &[&[("stable", 1)]]);
         let weight = json!({"nginx.ingress.kubernetes.io/canary": "true", "nginx.ingress.kubernetes.io/canary-weight": "20"});
-        check(&primary, &[of("x", weight.clone())], &[&[("canary", 20), ("stable", 80)]]);
+        check(
+            &primary,
+            &[of("x", weight.clone())],
+            &[&[("canary", 20), ("stable", 80)]],
+        );
         check(&primary, &[of("y", weight.clone())], &[&[("stable", 1)]]);
         check(&of("x", weight.clone()), &[], &[]);
         let off = json!({"nginx.ingress.kubernetes.io/canary": "false", "nginx.ingress.kubernetes.io/canary-weight": "20"});
         check(&primary, &[of("x", off)], &[&[("stable", 1)]]);
-        let parts = json!({"a.org/canary": "true", "a.org/canary-weight": "20", "a.org/canary-weight-total": "1000"});
+        let parts =
+            json!({"a.org/canary": "true", "a.org/canary-weight": "20", "a.org/canary-weight-total": "1000"});
         check(&primary, &[of("x", parts)], &[&[("canary", 20), ("stable", 980)]]);
         let header = json!({"a.org/canary": "true", "a.org/canary-by-header": "x-beta"});
         check(&primary, &[of("x", header)], &[&[("canary", 0), ("stable", 100)]]);
@@ -216,7 +225,11 @@ mod tests {
         ];
         for action in spelled {
             let annotations = json!({"alb.ingress.kubernetes.io/actions.root": action});
-            check(&ingress("x", annotations, paths.clone()), &[], &[&[("a", 5), ("b", 95)]]);
+            check(
+                &ingress("x", annotations, paths.clone()),
+                &[],
+                &[&[("a", 5), ("b", 95)]],
+            );
         }
         let redirect = json!({"alb.ingress.kubernetes.io/actions.root": r#"{"type":"redirect"}"#});
         check(&ingress("x", redirect, paths), &[], &[]);

@@ -18,7 +18,14 @@ const VIRTUAL_SERVICES: &str = "virtualservices.networking.istio.io";
 const DESTINATION_RULES: &str = "destinationrules.networking.istio.io";
 const SLICES: &str = "endpointslices.discovery.k8s.io";
 const PODS: &str = "pods";
-const ALL: [&str; 6] = [ROUTES, INGRESSES, VIRTUAL_SERVICES, DESTINATION_RULES, SLICES, PODS];
+const ALL: [&str; 6] = [
+    ROUTES,
+    INGRESSES,
+    VIRTUAL_SERVICES,
+    DESTINATION_RULES,
+    SLICES,
+    PODS,
+];
 
 /// A pod as far as traffic is concerned.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -172,7 +179,11 @@ impl Known {
         for (target, labels) in here(&self.subsets, namespace).flat_map(|(_, subsets)| subsets) {
             let narrowed = |pod: &&String| {
                 let pod = self.pod(namespace, pod);
-                pod.is_some_and(|pod| labels.iter().all(|(name, value)| pod.labels.get(name) == Some(value)))
+                pod.is_some_and(|pod| {
+                    labels
+                        .iter()
+                        .all(|(name, value)| pod.labels.get(name) == Some(value))
+                })
             };
             let pods = ready.get(mesh::service(target));
             let pods = pods.map(|pods| pods.iter().filter(narrowed).cloned().collect());

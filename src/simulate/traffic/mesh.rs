@@ -116,42 +116,73 @@ mod tests {
     }
 
     fn split() -> Value {
-        json!([to("stable.shop.svc.cluster.local", None, 80), to("canary", None, 20)])
+        json!([
+            to("stable.shop.svc.cluster.local", None, 80),
+            to("canary", None, 20)
+        ])
     }
 
     fn check(spec: Value, expect: &[&[(&str, i64)]]) {
         let rules = rules(&json!({"spec": spec}));
         let got: Vec<Vec<(&str, i64)>> = rules
             .iter()
-            .map(|rule| rule.iter().map(|(name, weight)| (name.as_str(), *weight)).collect())
+            .map(|rule| {
+                rule.iter()
+                    .map(|(name, weight)| (name.as_str(), *weight))
+                    .collect()
+            })
             .collect();
         assert_eq!(got, expect);
     }
 
     #[test]
     fn weights_are_by_host_or_by_subset() {
-        check(json!({"http": [{"route": split()}]}), &[&[("canary", 20), ("stable", 80)]]);
+        check(
+            json!({"http": [{"route": split()}]}),
+            &[&[("canary", 20), ("stable", 80)]],
+        );
         let subsets = json!([to("shop", Some("stable"), 80), to("shop", Some("canary"), 20)]);
-        check(json!({"http": [{"route": subsets}]}), &[&[("shop/canary", 20), ("shop/stable", 80)]]);
-        check(json!({"http": [{"route": [to("stable", None, 0)]}]}), &[&[("stable", 1)]]);
+        check(
+            json!({"http": [{"route": subsets}]}),
+            &[&[("shop/canary", 20), ("shop/stable", 80)]],
+        );
+        check(
+            json!({"http": [{"route": [to("stable", None, 0)]}]}),
+            &[&[("stable", 1)]],
+        );
         let both = json!({"tls": [{"route": split()}], "tcp": [{"route": split()}]});
-        check(both, &[&[("canary", 20), ("stable", 80)], &[("canary", 20), ("stable", 80)]]);
+        check(
+            both,
+            &[
+                &[("canary", 20), ("stable", 80)],
+                &[("canary", 20), ("stable", 80)],
+            ],
+        );
     }
 
     #[test]
     fn a_route_for_headers_takes_no_ordinary_request_and_a_mirror_takes_none_away() {
         let beta = json!({"name": "beta", "match": [{"headers": {"x": {"exact": "1"}}}], "route": [to("canary", None, 100)]});
-        check(json!({"http": [beta, {"route": split()}]}), &[&[("canary", 20), ("stable", 80)]]);
+        check(
+            json!({"http": [beta, {"route": split()}]}),
+            &[&[("canary", 20), ("stable", 80)]],
+        );
         let copies = json!({"name": "copy", "match": [{"uri": {"prefix": "/"}}], "route": split(), "mirror": {"host": "canary"},
             "mirrorPercentage": {"value": 100}});
-        check(json!({"http": [copies, {"route": [to("stable", None, 100)]}]}), &[&[("canary", 20), ("stable", 80)]]);
+        check(
+            json!({"http": [copies, {"route": [to("stable", None, 100)]}]}),
+            &[&[("canary", 20), ("stable", 80)]],
+        );
     }
 
     #[test]
     fn no_request_gets_behind_a_route_that_takes_everything() {
         let api = json!({"match": [{"uri": {"prefix": "/api"}}], "route": [to("api", None, 1)]});
         let rest = json!({"route": split()});
-        check(json!({"http": [api, rest]}), &[&[("api", 1)], &[("canary", 20), ("stable", 80)]]);
+        check(
+            json!({"http": [api, rest]}),
+            &[&[("api", 1)], &[("canary", 20), ("stable", 80)]],
+        );
         check(json!({"http": [rest, api]}), &[&[("canary", 20), ("stable", 80)]]);
     }
 
@@ -159,7 +190,10 @@ mod tests {
     fn a_subset_is_its_service_narrowed_by_labels() {
         let rule = json!({"spec": {"host": "shop.n.svc.cluster.local", "subsets": [{"name": "canary", "labels": {"v": "2"}}, {"name": "all"}]}});
         let narrowed = Labels::from([("v".to_owned(), "2".to_owned())]);
-        let expect = [("shop/canary".to_owned(), narrowed), ("shop/all".to_owned(), Labels::new())];
+        let expect = [
+            ("shop/canary".to_owned(), narrowed),
+            ("shop/all".to_owned(), Labels::new()),
+        ];
         assert_eq!(subsets(&rule), expect);
         assert_eq!(service("shop/canary"), "shop");
     }

@@ -53,7 +53,9 @@ impl Entry {
 
     pub fn name(&self) -> &str {
         match self {
-            Self::Route(name) | Self::Ingress(name) | Self::VirtualService(name) | Self::Service(name) => name,
+            Self::Route(name) | Self::Ingress(name) | Self::VirtualService(name) | Self::Service(name) => {
+                name
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 mod liveness;
 mod lives;
 mod objects;
+mod routers;
 mod safety;
 mod steps;
 
