@@ -20,6 +20,7 @@ mod cli;
 mod cli_actions;
 mod cli_playground;
 mod cli_simulate;
+mod cli_simulate_routers;
 #[cfg(feature = "simulate")]
 mod conformance;
 mod crash;
