@@ -234,6 +234,29 @@ fn rolled_back_on_the_way(world: &mut World) {
     healthy(world, "v1");
 }
 
+/// A step for testers is over when their route is there: the next step may wait for what they say.
+#[test]
+fn a_header_route_is_there_before_its_step_is_over() {
+    let header = json!({"name": "beta", "match": [{"headerName": "x", "headerValue": {"exact": "1"}}]});
+    let steps = json!([{"setCanaryScale": {"replicas": 1}}, {"setHeaderRoute": header}, {"pause": {}}]);
+    let routing = json!({"istio": {"virtualService": {"name": "vs"}}, "managedRoutes": [{"name": "beta"}]});
+    let canary = json!({"canaryService": "canary", "stableService": "stable", "steps": steps, "trafficRouting": routing});
+    let http = json!([{"route": [destination("stable", None, 100), destination("canary", None, 0)]}]);
+    let mesh = json!({"metadata": {"name": "vs"}, "spec": {"hosts": ["x"], "http": http}});
+    let objects = vec![service("canary"), service("stable"), (Kind::VirtualService, mesh)];
+    let mut world = built(objects, canary, |world| {
+        let over = world.rollout().status.current_step_index == Some(2);
+        let first = &world.get(Kind::VirtualService, "vs")["spec"]["http"][0]["name"];
+        assert!(
+            !over || first == "beta",
+            "the step is over, and the first route is {first}"
+        );
+    });
+    healthy(&mut world, "v1");
+    release(&mut world, "v2");
+    until(&mut world, |world| paused(world, 0));
+}
+
 const STORIES: [(&str, Story); 4] = [
     ("aborted and retried", aborted_and_retried),
     ("two good", two_good_releases),

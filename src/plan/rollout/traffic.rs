@@ -211,7 +211,13 @@ pub fn seen_with(draft: &Draft, canary: i32) -> bool {
 
 /// Whether the routers serve everything that the present step asks for.
 pub fn seen_as_wanted(draft: &Draft) -> bool {
-    seen_with(draft, desired(draft))
+    seen_with(draft, desired(draft)) && !about_to_serve(draft)
+}
+
+/// Whether there are pods of a new version that nothing leads to yet, so that routes for headers and mirrors have still to come.
+fn about_to_serve(draft: &Draft) -> bool {
+    let ready = draft.set(draft.roles().new).is_some_and(|set| set.available > 0);
+    ready && !draft.fully_promoted() && !draft.rollout.status.abort && !leads_canary_to_new(draft)
 }
 
 /// Which of the routers' objects nobody serves, and why.

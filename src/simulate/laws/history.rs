@@ -61,6 +61,9 @@ fn set_needed(sight: &Sight<'_>, change: &Change) -> Option<String> {
         ));
     }
     let [canary, stable] = rollout.sides();
+    // The idle one of two Services that swap leads to the version before, and nobody there, until the next update.
+    let swaps = !rollout.spec.pair[0].is_empty();
+    let canary = if swaps { stable } else { canary };
     let names = [
         stable,
         canary,

@@ -167,7 +167,11 @@ fn objects(draw: &mut Draw, way: Way) -> Vec<Value> {
         Way::BlueGreen => json!({"blueGreen": blue_green(draw)}),
         _ => json!({"canary": canary(draw, way == Way::Route)}),
     };
-    objects.push(rollout(draw, &strategy));
+    let mut rollout = rollout(draw, &strategy);
+    if let Way::Router(router) = way {
+        ways::patient(&mut rollout, router);
+    }
+    objects.push(rollout);
     objects
 }
 

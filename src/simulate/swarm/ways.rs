@@ -140,6 +140,14 @@ fn special(draw: &mut Draw, router: Router) -> Option<Value> {
     Some(step)
 }
 
+/// A Service or subset that leads to pods before they are ready reaches them when they are endpoints, a moment after they are: whoever
+/// does so is told to wait that long.
+pub(super) fn patient(rollout: &mut Value, router: Router) {
+    if matches!(router, Router::Subsets | Router::Balancer { swaps: true }) {
+        rollout["spec"]["minReadySeconds"] = json!(3);
+    }
+}
+
 /// The canary of the HTTPRoutes, with this router in place of theirs and more options.
 pub(super) fn canary(draw: &mut Draw, router: Router) -> Value {
     let mut canary = case::canary(draw, true);
