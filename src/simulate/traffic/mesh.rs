@@ -25,7 +25,7 @@ pub(super) fn rules(object: &Value) -> Rules {
     let spec = &object["spec"];
     let of = |protocol: &str| {
         let routes = list(&spec[protocol]);
-        let last = routes.iter().position(|route| takes_everything(route));
+        let last = routes.iter().position(takes_everything);
         let reached = &routes[..last.map_or(routes.len(), |last| last + 1)];
         let ordinary = reached.iter().filter(|route| takes_ordinary(route));
         ordinary.map(weights).collect::<Rules>()
