@@ -137,6 +137,7 @@ fn prepare(draft: &mut Draft) {
 /// Passes until nothing changes or a write must be seen first.
 fn chain(draft: &mut Draft) {
     for _ in 0..limits::PLAN_PASSES_MAX {
+        draft.pass += 1;
         let before = (
             draft.rollout.clone(),
             draft.sets.clone(),
@@ -181,6 +182,7 @@ fn conclude(mut draft: Draft) -> Plan {
         });
         notes.extend(of_status);
     }
+    announce::order(&mut notes);
     Plan {
         actions,
         notes,
@@ -194,8 +196,9 @@ fn conclude(mut draft: Draft) -> Plan {
 /// The merge patch from the status as it was to the status as it should be: only what differs, so that fields of others survive.
 fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
     let encode = |status: &RolloutStatus| serde_json::to_value(status).unwrap_or_default();
-    // A status never written before has nothing stored, not even the members that are always there.
-    let stored = if *old == RolloutStatus::default() {
+    // A status never written before has nothing stored, not even the members that are always there once something was rolled out.
+    let rolled_out = !new.current_pod_hash.is_empty();
+    let stored = if *old == RolloutStatus::default() && rolled_out {
         json!({})
     } else {
         encode(old)
