@@ -64,6 +64,8 @@ pub struct Family {
     pub replica_sets: Vec<Arc<ReplicaSet>>,
     pub runs: Vec<Arc<AnalysisRun>>,
     pub managed: Vec<Service>,
+    /// Objects that routers made or manage.
+    pub routed: Vec<(Kind, Arc<serde_json::Value>)>,
     /// One that cannot be decoded, and so is missing above: deciding without it could create it twice.
     pub broken: Option<Box<Broken>>,
 }

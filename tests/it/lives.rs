@@ -2,6 +2,7 @@
 
 mod compare;
 mod events;
+mod left;
 mod stub;
 mod take_over;
 
@@ -184,6 +185,7 @@ fn live(life: &Value, way: Way) -> Vec<String> {
         .map(|count| count.as_u64().unwrap())
         .sum();
     if way == Way::Alone {
+        differences.extend(left::unknown(&outcome.store));
         differences.extend(events::differences(life, &outcome.store));
     }
     if std::env::var("SERIN_LIVES").is_ok() {

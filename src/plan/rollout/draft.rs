@@ -290,16 +290,17 @@ impl<'a> Draft<'a> {
     /// Gives a workload another number of pods.
     pub fn scale(&mut self, kind: Kind, key: Key, guard: Guard, to: i32) -> usize {
         let body = serde_json::json!({"spec": {"replicas": to}});
-        self.add(Verb::PatchScale, kind, key, guard, body)
+        self.add(Verb::Replace, kind, key, guard, body)
+    }
+
+    /// Changes an object that may be updated and not patched, before whatever is decided later.
+    pub fn replace_first(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
+        self.add(Verb::Replace, kind, key, guard, patch);
+        self.barrier = self.writes.len();
     }
 
     pub fn delete(&mut self, kind: Kind, key: Key, guard: Guard) {
         self.add(Verb::Delete, kind, key, guard, Value::Null);
-    }
-
-    /// Adds a patch that must be there before whatever is decided later.
-    pub fn patch_first(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
-        self.move_traffic(kind, key, guard, patch)
     }
 
     /// Adds a write that moves traffic: nothing decided later may join a write decided earlier. Creates what must not exist.

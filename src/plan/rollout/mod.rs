@@ -13,6 +13,7 @@ mod conditions;
 mod cutover;
 mod draft;
 mod duration;
+pub mod former_routers;
 mod intent;
 mod metadata;
 mod opening;
@@ -104,6 +105,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
         }
         analysis::tidy(&mut draft);
         services::release(&mut draft);
+        former_routers::release(&mut draft);
         return conclude(draft);
     }
     retreat::reconcile(&mut draft);
