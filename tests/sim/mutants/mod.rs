@@ -18,11 +18,14 @@ use serin::simulate::story::Story;
 use serin::simulate::swarm::{BLUE_GREEN_FROM, Case, live};
 use serin::simulate::transcript::Keep;
 use std::sync::OnceLock;
+use std::time::Duration;
 use tools::Mutant;
 
 /// Seeds of the swarm that a bug has to survive: canaries, and a quarter as many blue-green.
 const SEEDS: u64 = 200;
 const CAUGHT_PERCENT_MIN: usize = 95;
+/// No scene of a story comes so late; where a bug keeps it from coming, the story is over.
+const PATIENCE: Duration = Duration::from_secs(20 * 60);
 const INCIDENTS_MIN: usize = 44;
 
 /// A bug with what caught it: a law or a story's end, and where.
@@ -40,6 +43,7 @@ fn in_story(mutant: &Mutant, name: &str, story: &Story) -> Option<String> {
     staging.laws = Some(Laws::all(Facts::default()));
     staging.core = mutant.core;
     staging.measures = mutant.measures;
+    (staging.brief, staging.patience) = (true, PATIENCE);
     let played = play(story, staging);
     if let Some(broken) = played.outcome.broken.first() {
         return Some(format!("{} in story {name}", broken.law));
