@@ -106,7 +106,7 @@ fn verdicts() -> &'static [Verdict] {
             (mutant, hint)
         });
         let part = std::env::var("SERIN_MUTANT").unwrap_or_default();
-        let mutants = others.chain(of_incidents).filter(|(mutant, _)| mutant.name.contains(&part));
+        let mutants = others.chain(of_incidents).filter(|(mutant, _)| part.split(',').any(|part| mutant.name.contains(part)));
         in_parallel(mutants.collect(), |(mutant, hint)| {
             let hopeless = known.get(mutant.name).is_some_and(|place| place == documents::NOTHING);
             let began = std::time::Instant::now();

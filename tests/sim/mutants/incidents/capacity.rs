@@ -119,16 +119,14 @@ fn of_autoscalers() -> Vec<Incident> {
             "autoscaler-with-a-constant-load-is-left-in-peace",
             "The autoscaler was told the pods of all versions while its selector matched one: it went to the maximum under a constant load (argo-rollouts#4847, #2857)",
             "status.HPAReplicas counts what status.selector selects",
-            out!("counts-all-for-the-autoscaler", "tells the autoscaler more pods than its selector matches", |plan, seen| {
-                let all: i32 = seen.replica_sets.iter().map(|set| set.replicas).sum();
-                if updating(seen) && seen.rollout.status.hpa_replicas != Some(all)
+            out!("counts-all-and-selects-stable", "gives the autoscaler a selector for fewer pods than it counts", |plan, seen| {
+                let narrow = format!("app=shop,rollouts-pod-template-hash={}", seen.rollout.status.stable_rs);
+                if seen.rollout.status.selector != narrow && updating(seen)
                     && let Some(status) = status_or_new(&mut plan, seen)
                 {
-                    status["HPAReplicas"] = all.into();
-                } else if updating(seen)
-                    && let Some(status) = status(&mut plan).and_then(serde_json::Value::as_object_mut)
-                {
-                    status.remove("HPAReplicas");
+                    status["selector"] = narrow.into();
+                } else if let Some(status) = status(&mut plan).and_then(serde_json::Value::as_object_mut) {
+                    status.remove("selector");
                 }
             }),
         ),
@@ -140,9 +138,9 @@ fn of_autoscalers() -> Vec<Incident> {
                 let mut plan = serin::plan::rollout::plan(seen, now);
                 let minimum = seen.rollout.spec.strategy.canary.as_ref().and_then(|canary| canary.min_pods_per_replica_set);
                 if let Some(set) = new_set(seen).filter(|_| minimum.is_some_and(|minimum| minimum > replicas(seen))) {
-                    let other = if set.replicas_desired == replicas(seen) { replicas(seen) + 1 } else { replicas(seen) };
+                    let other = replicas(seen) + i32::from(now.timestamp() / 20 % 2 == 1);
                     resize(&mut plan, set, other);
-                    plan.wake_at = Some(now + chrono::TimeDelta::seconds(1));
+                    plan.wake_at = Some(now + chrono::TimeDelta::seconds(20));
                 }
                 plan
             }),
@@ -231,6 +229,7 @@ fn of_pods() -> Vec<Incident> {
             "ReplicaSets without an owner that its selector matches are taken over as they are",
             seen!("orphans-are-strangers", "does not know ReplicaSets that nobody owns", |seen| {
                 let uid = seen.rollout.metadata.uid.clone();
+                seen.answers.0.retain(|question, _| !matches!(question, serin::plan::Question::ReplicaSet(_)));
                 seen.replica_sets.retain(|set| set.metadata.controlled_by(&uid));
             }),
         ),

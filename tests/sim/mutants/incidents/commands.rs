@@ -27,6 +27,9 @@ fn of_aborts() -> Vec<Incident> {
             out!("abort-of-nothing-takes-stable", "an abort of nothing takes stable away", |plan, seen| {
                 if let Some(set) = stable_set(seen).filter(|_| seen.rollout.status.abort && !updating(seen)) {
                     resize(&mut plan, set, 0);
+                    if let Some(status) = status(&mut plan).and_then(Value::as_object_mut) {
+                        status.remove("abort");
+                    }
                 }
             }),
         ),

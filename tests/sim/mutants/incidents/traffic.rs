@@ -97,8 +97,12 @@ fn of_services() -> Vec<Incident> {
             "The canary Service was led to a third version that had no pod, while the route still gave it weight (argo-rollouts#4775)",
             "the weight goes first, then the Service",
             out!("canary-service-follows-the-newest", "leads the canary Service to the newest version at once", |plan, seen| {
-                if others(seen).any(|set| set.available > 0) {
-                    lead(&mut plan, seen, "shop-canary", &new_hash(seen));
+                let hash = service(seen, "shop-canary").and_then(|service| service.selector.get(label::POD_HASH));
+                if others(seen).any(|set| set.available > 0) && hash != Some(&new_hash(seen)) {
+                    keep(&mut plan, |action| action.kind != Kind::HttpRoute);
+                    if new_set(seen).is_some() {
+                        lead(&mut plan, seen, "shop-canary", &new_hash(seen));
+                    }
                 }
             }),
         ),
@@ -119,11 +123,10 @@ fn of_services() -> Vec<Incident> {
             planner("flaps-after-an-abort", "after an abort leads the canary Service back and forth", |seen, now| {
                 let mut plan = serin::plan::rollout::plan(seen, now);
                 if seen.rollout.status.abort && new_set(seen).is_some_and(|set| set.available > 0) {
-                    let hash = service(seen, "shop-canary").and_then(|service| service.selector.get(label::POD_HASH).cloned());
-                    let stable = seen.rollout.status.stable_rs.clone();
-                    let to = if hash.as_ref() == Some(&stable) { new_hash(seen) } else { stable };
+                    let odd = now.timestamp() / 7 % 2 == 1;
+                    let to = if odd { new_hash(seen) } else { seen.rollout.status.stable_rs.clone() };
                     lead(&mut plan, seen, "shop-canary", &to);
-                    plan.wake_at = Some(now + chrono::TimeDelta::seconds(1));
+                    plan.wake_at = Some(now + chrono::TimeDelta::seconds(7));
                 }
                 plan
             }),
@@ -133,7 +136,7 @@ fn of_services() -> Vec<Incident> {
             "On the first deployment the Service was led to the Rollout's pods before there were any (argo-rollouts#2507, #1731)",
             "a Service that is taken over keeps its old pods until the new ones are complete",
             out!("adopts-a-service-at-once", "leads a Service to the first version before it has pods", |plan, seen| {
-                if let Some(set) = seen.replica_sets.first().filter(|_| seen.rollout.status.stable_rs.is_empty()) {
+                if let Some(set) = seen.replica_sets.first().filter(|set| set.available == 0 && !updating(seen)) {
                     lead(&mut plan, seen, "shop", set.hash());
                 }
             }),
@@ -214,24 +217,6 @@ fn of_routes() -> Vec<Incident> {
                     remember("weight", weight(&action.body));
                 }
                 plan
-            }),
-        ),
-        row(
-            "gitops-that-resets-the-route-all-the-time-is-fought-slowly",
-            "Two controllers that wanted the same field wrote it many times a second (argo-rollouts#3078, gateway plugin#230)",
-            "after three losses one write in ten seconds, and an Event that says so",
-            out!("every-time-something-else", "writes something else each time that it is overwritten", |plan, seen| {
-                let odd = seen.answers.0.values().any(|answer| match answer {
-                    serin::plan::Answer::Route(route) => {
-                        route["metadata"]["resourceVersion"].as_str().is_some_and(|version| version.ends_with(['1', '3', '5', '7', '9']))
-                    }
-                    _ => false,
-                });
-                weights(&mut plan, |name, weight| match (is_canary(name), weight) {
-                    (_, 0 | 100) => weight,
-                    (true, _) => weight + i64::from(odd),
-                    (false, _) => weight - i64::from(odd),
-                });
             }),
         ),
         row(
