@@ -149,10 +149,12 @@ fn of_promotions() -> Vec<Incident> {
                 let mut plan = rollout::plan(seen, now);
                 let limit = i64::from(seen.rollout.spec.progress_deadline_seconds.unwrap_or(600));
                 let begun = seen.rollout.status.pause_conditions.first().map(|pause| pause.start_time.get());
-                if let Some(begun) = begun.filter(|_| seen.rollout.status.phase != "Degraded") {
+                if let Some(begun) = begun {
                     let due = begun + chrono::TimeDelta::seconds(limit);
                     if due > now {
                         plan.wake_at = Some(due);
+                    } else if seen.rollout.status.phase == "Degraded" {
+                        keep(&mut plan, |action| action.verb != Verb::PatchStatus);
                     } else if let Some(status) = status_or_new(&mut plan, seen) {
                         status["phase"] = "Degraded".into();
                         status["message"] = "ProgressDeadlineExceeded: ReplicaSet has timed out progressing".into();

@@ -97,12 +97,14 @@ fn of_services() -> Vec<Incident> {
             "The canary Service was led to a third version that had no pod, while the route still gave it weight (argo-rollouts#4775)",
             "the weight goes first, then the Service",
             out!("canary-service-follows-the-newest", "leads the canary Service to the newest version at once", |plan, seen| {
-                let hash = service(seen, "shop-canary").and_then(|service| service.selector.get(label::POD_HASH));
-                if others(seen).any(|set| set.available > 0) && hash != Some(&new_hash(seen)) {
+                let waits = new_set(seen).is_none_or(|set| set.available == 0);
+                let begins = status(&mut plan).is_some_and(|status| status["currentPodHash"].is_string());
+                if begins && updating(seen) {
                     keep(&mut plan, |action| action.kind != Kind::HttpRoute);
-                    if new_set(seen).is_some() {
-                        lead(&mut plan, seen, "shop-canary", &new_hash(seen));
-                    }
+                }
+                if others(seen).any(|set| set.available > 0) && waits {
+                    keep(&mut plan, |action| action.kind != Kind::HttpRoute);
+                    lead(&mut plan, seen, "shop-canary", &new_hash(seen));
                 }
             }),
         ),
