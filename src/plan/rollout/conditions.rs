@@ -238,7 +238,8 @@ pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTim
         let set = &draft.sets[index];
         set.replicas_desired > 0 && set.scale_down_deadline().is_some()
     };
-    if is_true(status, condition::PAUSED) || draft.roles().others.iter().any(delayed) || leaves(draft, status) {
+    if is_true(status, condition::PAUSED) || draft.roles().others.iter().any(delayed) || leaves(draft, status)
+    {
         return None;
     }
     let seconds = draft

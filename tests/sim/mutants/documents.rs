@@ -78,7 +78,9 @@ pub fn planted(verdicts: &[Verdict]) -> String {
 
 /// The table of incidents as it should be.
 pub fn incidents(incidents: &[Incident]) -> String {
-    let mut text = "| What happened | What happens here | Story | Bug that brings it back |\n|---|---|---|---|\n".to_owned();
+    let mut text =
+        "| What happened | What happens here | Story | Bug that brings it back |\n|---|---|---|---|\n"
+            .to_owned();
     for row in incidents {
         let (story, bug) = (row.story, row.mutant.name);
         text.push_str(&format!(
@@ -101,7 +103,10 @@ pub fn compare(table: Table, now: &str) {
         fs::write(&path, format!("{}{now}{}", &text[..begin], &text[end..])).unwrap();
         return;
     }
-    let absent: Vec<&str> = now.lines().filter(|line| !text[begin..end].contains(line)).collect();
+    let absent: Vec<&str> = now
+        .lines()
+        .filter(|line| !text[begin..end].contains(line))
+        .collect();
     panic!(
         "{} is not what was found now; SERIN_UPDATE=1 writes it anew\n{}",
         path.display(),

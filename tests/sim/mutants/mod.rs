@@ -83,10 +83,14 @@ fn caught(mutant: &Mutant, stories: &[(String, Story)], hint: Option<&Hint>) -> 
     if hinted.is_some() {
         return hinted;
     }
-    let found = stories.iter().find_map(|(name, story)| in_story(mutant, name, story));
+    let found = stories
+        .iter()
+        .find_map(|(name, story)| in_story(mutant, name, story));
     found.or_else(|| {
         let blue_green = BLUE_GREEN_FROM..BLUE_GREEN_FROM + SEEDS / 4;
-        (0..SEEDS).chain(blue_green).find_map(|seed| in_seed(mutant, seed))
+        (0..SEEDS)
+            .chain(blue_green)
+            .find_map(|seed| in_seed(mutant, seed))
     })
 }
 
@@ -106,15 +110,24 @@ fn verdicts() -> &'static [Verdict] {
             (mutant, hint)
         });
         let part = std::env::var("SERIN_MUTANT").unwrap_or_default();
-        let mutants = others.chain(of_incidents).filter(|(mutant, _)| part.split(',').any(|part| mutant.name.contains(part)));
+        let mutants = others
+            .chain(of_incidents)
+            .filter(|(mutant, _)| part.split(',').any(|part| mutant.name.contains(part)));
         in_parallel(mutants.collect(), |(mutant, hint)| {
-            let hopeless = known.get(mutant.name).is_some_and(|place| place == documents::NOTHING);
+            let hopeless = known
+                .get(mutant.name)
+                .is_some_and(|place| place == documents::NOTHING);
             let began = std::time::Instant::now();
             let caught = match hopeless && !crate::whole() && !documents::update() {
                 true => None,
                 false => caught(&mutant, &stories, hint.as_ref()),
             };
-            println!("{:>6} ms {}: {}", began.elapsed().as_millis(), mutant.name, caught.as_deref().unwrap_or(documents::NOTHING));
+            println!(
+                "{:>6} ms {}: {}",
+                began.elapsed().as_millis(),
+                mutant.name,
+                caught.as_deref().unwrap_or(documents::NOTHING)
+            );
             Some(Verdict {
                 name: mutant.name,
                 says: mutant.says,
@@ -154,15 +167,22 @@ fn every_incident_is_shown_by_its_story_on_a_mutant() {
             continue;
         };
         if !told.about.starts_with("Incident:") {
-            problems.push_str(&format!("{story}: its `about` begins with what happened: Incident: …\n"));
+            problems.push_str(&format!(
+                "{story}: its `about` begins with what happened: Incident: …\n"
+            ));
         }
         if !truly.unmet.is_empty() || !truly.outcome.broken.is_empty() {
             problems.push_str(&format!("{story}: the controller as it is does not pass it\n"));
         }
         let place = format!(" story {story}");
         let caught = verdicts().iter().find(|verdict| verdict.name == name);
-        let caught = caught.and_then(|verdict| verdict.caught.as_deref()).unwrap_or("nothing");
-        if !format!("{caught} ").replace(" (", "  (").contains(&format!("{place} ")) {
+        let caught = caught
+            .and_then(|verdict| verdict.caught.as_deref())
+            .unwrap_or("nothing");
+        if !format!("{caught} ")
+            .replace(" (", "  (")
+            .contains(&format!("{place} "))
+        {
             problems.push_str(&format!("{name}: {story} does not catch it, but {caught}\n"));
         }
     }

@@ -301,7 +301,9 @@ pub fn service<'o>(seen: &'o Observed, name: &str) -> Option<&'o Service> {
 
 /// Leads a Service to a version, whatever the plan says.
 pub fn lead(plan: &mut Plan, seen: &Observed, name: &str, hash: &str) {
-    let Some(service) = service(seen, name) else { return };
+    let Some(service) = service(seen, name) else {
+        return;
+    };
     let selected = service.selector.get(label::POD_HASH).map_or("", String::as_str);
     plan.actions
         .retain(|action| !(action.kind == Kind::Service && action.key.name == name));
