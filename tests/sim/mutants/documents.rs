@@ -57,7 +57,7 @@ pub fn hints() -> BTreeMap<String, String> {
 }
 
 /// The place that a row names.
-pub fn hint(caught: &String) -> Option<Hint> {
+pub fn hint(caught: &str) -> Option<Hint> {
     let after = |word: &str| caught.split_once(word).map(|(_, rest)| rest);
     let first = |rest: &str| rest.split(' ').next().unwrap_or_default().to_owned();
     match after("story ") {
@@ -94,7 +94,7 @@ pub fn incidents(incidents: &[Incident]) -> String {
 /// A row without the law that caught the bug: another law of the same story may be the first tomorrow.
 fn without_law(row: &str) -> String {
     let (head, caught) = row.trim_end_matches(" |").rsplit_once(" | ").unwrap_or((row, ""));
-    match hint(&caught.to_owned()) {
+    match hint(caught) {
         Some(Hint::Story(name)) => format!("{head} | {name}"),
         _ => row.to_owned(),
     }

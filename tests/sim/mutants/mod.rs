@@ -106,7 +106,7 @@ fn verdicts() -> &'static [Verdict] {
             .into_iter()
             .map(|row| (row.mutant, Some(Hint::Only(row.story))));
         let others = plants::all().into_iter().map(|mutant| {
-            let hint = known.get(mutant.name).and_then(documents::hint);
+            let hint = known.get(mutant.name).and_then(|caught| documents::hint(caught));
             (mutant, hint)
         });
         let part = std::env::var("SERIN_MUTANT").unwrap_or_default();
