@@ -127,7 +127,7 @@ fn of_failure() -> Vec<Incident> {
             "With hardly any requests analyses failed on nothing, and a team left its controller (kortix-ai/suna pull request 3410)",
             "no requests are no evidence: a person decides",
             seen!("nothing-is-a-failure", "takes no verdict for a failure", |seen| {
-                take(&mut seen, "Inconclusive", "Failed", "")
+                take(&mut seen, "Inconclusive", "Failed", "");
             }),
         ),
         row(
