@@ -32,6 +32,9 @@ const SCENE: Duration = Duration::from_secs(4 * 3_600);
 /// How long the end must hold.
 const CALM: Duration = Duration::from_secs(60);
 
+/// How often a brief run looks whether it is over.
+const LOOK: Duration = Duration::from_secs(1);
+
 /// How what is said of a moment that was not as told begins.
 const EXPECT: &str = "expect:";
 
@@ -47,6 +50,10 @@ pub struct Staging {
     pub faults: Vec<Box<dyn super::fault::Fault>>,
     /// How long the world goes on after the end, so that what waits for its time is over, too.
     pub rest: Duration,
+    /// The longest that a scene waits for its moment.
+    pub patience: Duration,
+    /// Whether the first broken law ends it.
+    pub brief: bool,
 }
 
 impl Staging {
@@ -59,6 +66,8 @@ impl Staging {
             measures: Measures::default(),
             faults: Vec::new(),
             rest: Duration::ZERO,
+            patience: SCENE,
+            brief: false,
         }
     }
 }
@@ -94,7 +103,10 @@ pub fn play(story: &Story, staging: Staging) -> Played {
             ..models::Settings::default()
         });
         let world = World::begin(setup);
-        let stage = Play::new(&world, story, loads);
+        let stage = Play {
+            patience: staging.patience,
+            ..Play::new(&world, story, loads)
+        };
         for one in &story.metrics {
             stage.dictate(one);
         }
@@ -106,25 +118,14 @@ pub fn play(story: &Story, staging: Staging) -> Played {
             story.rollout_key().unwrap_or_default(),
             story.traffic.iter().map(load).collect(),
         ));
-        let (mut unmet, mut broke_off) = (Vec::new(), false);
-        for (number, scene) in story.timeline.iter().enumerate() {
-            let Err(why) = stage.scene(scene).await else {
-                continue;
-            };
-            let late = disturbed && why.starts_with(EXPECT);
-            unmet.push(format!("timeline[{number}]: {why}"));
-            if !late {
-                broke_off = true;
-                break;
-            }
-            // Who was held up may get there all the same: what people do next is done.
-            if let Err(why) = stage.perform(&scene.does) {
-                unmet.push(format!("timeline[{number}]: {why}"));
-            }
-        }
-        if !broke_off {
-            unmet.extend(stage.ending(&story.ends, disturbed).await);
-        }
+        let mut unmet = match staging.brief {
+            true => tokio::select! {
+                biased;
+                () = stage.broken() => Vec::new(),
+                unmet = stage.told(story, disturbed) => unmet,
+            },
+            false => stage.told(story, disturbed).await,
+        };
         world.wait(staging.rest).await;
         let broken = stage.last_words(story);
         let mut outcome = world.end();
@@ -168,6 +169,8 @@ struct Play<'a> {
     name: String,
     /// What autoscalers measure.
     loads: Metrics,
+    /// The longest that a scene waits for its moment.
+    patience: Duration,
 }
 
 fn load(stream: &Stream) -> Load {
@@ -217,6 +220,7 @@ impl<'a> Play<'a> {
             namespace,
             name,
             loads,
+            patience: SCENE,
         }
     }
 
@@ -230,9 +234,40 @@ impl<'a> Play<'a> {
         Some((object, typed))
     }
 
+    /// All scenes and the end; what was not as told.
+    async fn told(&self, story: &Story, disturbed: bool) -> Vec<String> {
+        let (mut unmet, mut broke_off) = (Vec::new(), false);
+        for (number, scene) in story.timeline.iter().enumerate() {
+            let Err(why) = self.scene(scene).await else {
+                continue;
+            };
+            let late = disturbed && why.starts_with(EXPECT);
+            unmet.push(format!("timeline[{number}]: {why}"));
+            if !late {
+                broke_off = true;
+                break;
+            }
+            // Who was held up may get there all the same: what people do next is done.
+            if let Err(why) = self.perform(&scene.does) {
+                unmet.push(format!("timeline[{number}]: {why}"));
+            }
+        }
+        if !broke_off {
+            unmet.extend(self.ending(&story.ends, disturbed).await);
+        }
+        unmet
+    }
+
+    /// Comes to an end when a law was broken.
+    async fn broken(&self) {
+        while self.hand().stage.state().broken.is_empty() {
+            self.world.wait(LOOK).await;
+        }
+    }
+
     async fn scene(&self, scene: &Scene) -> Result<(), String> {
         if let Some(when) = &scene.when
-            && !self.world.until(SCENE, |_| self.is(when)).await
+            && !self.world.until(self.patience, |_| self.is(when)).await
         {
             return Err(format!("it never was {when:?}: {}", self.state()));
         }

@@ -31,6 +31,7 @@ mod gateway;
 mod honest;
 #[cfg(feature = "simulate")]
 mod judged;
+mod last_word;
 mod lives;
 mod refused_route;
 mod restart;

@@ -76,7 +76,7 @@ fn all_played() -> Vec<(String, Story, Played)> {
 }
 
 /// The first time that they are played: one for all tests.
-fn first() -> &'static [(String, Story, Played)] {
+pub fn first() -> &'static [(String, Story, Played)] {
     static FIRST: OnceLock<Vec<(String, Story, Played)>> = OnceLock::new();
     FIRST.get_or_init(all_played)
 }

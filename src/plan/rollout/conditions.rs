@@ -217,8 +217,8 @@ pub fn progressed(old: &RolloutStatus, new: &RolloutStatus) -> bool {
         || old.current_step_hash != new.current_step_hash
 }
 
-/// When the progress deadline passes, if it runs at all: not during a pause or an analysis, and not while an old version waits to
-/// be scaled down.
+/// When the progress deadline passes, if it runs at all: not during a pause or an analysis, not while an old version waits to
+/// be scaled down, and not when only pods of old versions are still on their way out.
 pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTime<chrono::Utc>> {
     let progressing = get(status, condition::PROGRESSING)?;
     if matches!(
@@ -238,7 +238,8 @@ pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTim
         let set = &draft.sets[index];
         set.replicas_desired > 0 && set.scale_down_deadline().is_some()
     };
-    if is_true(status, condition::PAUSED) || draft.roles().others.iter().any(delayed) {
+    if is_true(status, condition::PAUSED) || draft.roles().others.iter().any(delayed) || leaves(draft, status)
+    {
         return None;
     }
     let seconds = draft
@@ -247,6 +248,16 @@ pub fn deadline(draft: &Draft, status: &RolloutStatus) -> Option<chrono::DateTim
         .progress_deadline_seconds
         .unwrap_or(PROGRESS_DEADLINE_SECONDS_DEFAULT);
     Some(progressing.last_update_time?.get() + TimeDelta::seconds(seconds.into()))
+}
+
+/// The new version is stable and has all its pods: nothing of it is waited for.
+fn leaves(draft: &Draft, status: &RolloutStatus) -> bool {
+    let wanted = draft.replicas();
+    let new = draft.set(draft.roles().new);
+    status.stable_rs == status.current_pod_hash
+        && new.is_some_and(|set| {
+            set.replicas_desired == wanted && set.replicas == wanted && set.available >= wanted
+        })
 }
 
 /// Whether the progress deadline has passed; once it has, only progress undoes it.

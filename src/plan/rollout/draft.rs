@@ -91,6 +91,16 @@ fn of_the_present(rollout: &Rollout, now: DateTime<Utc>) -> Rollout {
     rollout
 }
 
+/// An abort goes before a promotion past all steps that was asked for earlier. One that was carried out already has its time in the
+/// status: a promotion beside that was asked for later.
+fn with_the_last_word(mut rollout: Rollout) -> Rollout {
+    let status = &mut rollout.status;
+    if status.abort && status.aborted_at.is_none() {
+        status.promote_full = false;
+    }
+    rollout
+}
+
 impl<'a> Draft<'a> {
     pub fn new(seen: &'a Observed, now: DateTime<Utc>) -> Self {
         let strategy = &seen.rollout.spec.strategy;
@@ -105,7 +115,7 @@ impl<'a> Draft<'a> {
             now,
             canary: strategy.canary.as_ref().unwrap_or(&NO_CANARY),
             blue_green: strategy.blue_green.as_ref().filter(|_| strategy.canary.is_none()),
-            rollout: of_the_present(&seen.rollout, now),
+            rollout: with_the_last_word(of_the_present(&seen.rollout, now)),
             sets,
             runs: seen.analysis_runs.clone(),
             answers: seen.answers.clone(),

@@ -60,7 +60,9 @@ pub fn reconcile(draft: &mut Draft) -> Option<TrafficWeights> {
     }
     let stored = draft.rollout.status.canary.weights.clone();
     let wanted = desired(draft);
-    if !stable_can_carry(draft, wanted) {
+    // A stable version that is down is not asked when it gets no more than it has.
+    let relieves = draft.roles().stable.is_some() && wanted > 0 && wanted >= canary_share(draft);
+    if !relieves && !stable_can_carry(draft, wanted) {
         draft.waiting_for = format!(
             "stable pods to carry {} of the traffic",
             draft.weight_max() - wanted

@@ -55,6 +55,16 @@ impl Law for OnlyItsOwn {
 
 const NOTHING: Value = Value::Null;
 
+/// A Job that measures belongs to its run, and is made and deleted, never changed.
+fn job(before: &Value, after: &Value) -> Option<String> {
+    let object = if before.is_null() { after } else { before };
+    if controller(object).0 != "AnalysisRun" {
+        return Some(OnlyItsOwn::owner_told(object));
+    }
+    let changed = !before.is_null() && !after.is_null() && before["spec"] != after["spec"];
+    changed.then(|| "it changed a Job".to_owned())
+}
+
 impl OnlyItsOwn {
     fn refuses(&self, sight: &Sight<'_>, change: &Change) -> Option<String> {
         let id = (change.key.namespace.clone(), change.key.name.clone());
@@ -67,6 +77,7 @@ impl OnlyItsOwn {
             "httproutes.gateway.networking.k8s.io" => route(sight, &id, before, after),
             "rollouts.argoproj.io" => rollout(before, after),
             "pods" => self.pod(before, after),
+            "jobs.batch" => job(before, after),
             "deployments.apps" => deployment(sight, &id, before, after),
             routers::INGRESSES
                 if routers::made_for(if before.is_null() { after } else { before }, &self.uids) =>
