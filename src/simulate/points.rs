@@ -181,6 +181,9 @@ pub fn end_state(store: &Store) -> BTreeMap<String, Value> {
         Kind::AnalysisRun,
         Kind::Service,
         Kind::HttpRoute,
+        Kind::Ingress,
+        Kind::VirtualService,
+        Kind::DestinationRule,
     ];
     let mut end = BTreeMap::new();
     for kind in kinds {
