@@ -75,6 +75,9 @@ pub const PASS_INTERVAL_MILLIS: u64 = 200;
 pub const WATERMARK_SECONDS_MAX: u64 = 10;
 /// Seconds that a pass waits for the caches to show what a refused write did not know.
 pub const OUTDATED_SECONDS_MAX: u64 = 2;
+/// How long nothing is decided from a Rollout that a list shows as it was before: an API server that is behind catches up within it, and
+/// after a restored backup it is no more than a pause.
+pub const PAST_SECONDS_MAX: u64 = 30;
 /// From so many failures in a row on, events bring an object's next pass no sooner than this after the last.
 pub const FAILURES_PATIENT: u32 = 3;
 pub const PATIENCE_MILLIS: u64 = 500;

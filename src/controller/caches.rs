@@ -14,6 +14,7 @@ use crate::plan::{Answer, Question, ReplicaSet, Service};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 /// An object whose pass is due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -149,6 +150,11 @@ impl Caches {
             .collect()
     }
 
+    /// Until when nothing may be decided from what is cached of this Rollout, because a list showed it as it was before.
+    pub fn shown_as_it_was(&self, rollout: &Key) -> Option<Instant> {
+        self.read().past.until(rollout)
+    }
+
     /// A list of the kind begins: what it does not name is gone when it ends.
     pub fn begin_list(&self, kind: Kind) {
         self.write().listed.insert(kind, BTreeSet::new());
@@ -157,8 +163,15 @@ impl Caches {
     /// An object of a list. The list is the whole truth, so even an older version replaces what is cached.
     pub fn list<T: Stored>(&self, kind: Kind, seen: Seen<T>) -> Vec<Kick> {
         let mut stores = self.write();
+        let key = seen.key();
         if let Some(listed) = stores.listed.get_mut(&kind) {
-            listed.insert(seen.key());
+            listed.insert(key.clone());
+        }
+        if let Some(cached) = T::store(&stores, kind).get(&key).filter(|_| kind == Kind::Rollout) {
+            let (uid, version) = (cached.uid.clone(), cached.version.clone());
+            if uid == seen.uid() {
+                stores.past.listed(&key, &uid, &version, &seen.version());
+            }
         }
         stores.put(kind, seen)
     }

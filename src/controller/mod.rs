@@ -20,6 +20,7 @@ pub mod memory;
 pub mod metrics;
 pub mod options;
 pub mod pass;
+pub mod past;
 pub mod probe;
 pub mod queue;
 pub mod run;

@@ -10,6 +10,7 @@ use crate::base::object::{Key, Kind, OwnerRef};
 use crate::controller::cached::{Decode, Seen};
 use crate::controller::caches::{Broken, Family, Kick, Sync};
 use crate::controller::kinds::on_demand;
+use crate::controller::past::Past;
 use crate::controller::selector::selects;
 use crate::plan::analysis::{Job, JobPod};
 use crate::plan::experiment::Experiment;
@@ -65,6 +66,7 @@ pub struct Stores {
     orphans: BTreeSet<Key>,
     pub askers: BTreeMap<Question, BTreeSet<Key>>,
     pub asked: BTreeMap<Key, BTreeSet<Question>>,
+    pub past: Past,
     /// Keys listed so far, while a kind is being listed anew.
     pub listed: BTreeMap<Kind, BTreeSet<Key>>,
     pub sync: BTreeMap<Kind, Sync>,
@@ -116,6 +118,9 @@ impl Stores {
             object: seen.object,
         };
         let (owner, manager) = (cached.owner.clone(), cached.manager.clone());
+        if kind == Kind::Rollout {
+            self.past.shown(&key, &cached.uid, &cached.version);
+        }
         let before = T::store_mut(self, kind).insert(key.clone(), cached);
         let (owner_before, manager_before) = before.map_or((None, None), |b| (b.owner, b.manager));
         self.unlink(kind, &key, owner_before.as_ref());
@@ -139,6 +144,7 @@ impl Stores {
         self.set_manager(key, [before.manager, None]);
         if kind == Kind::Rollout {
             self.set_asked(key, BTreeSet::new());
+            self.past.forget(key);
         }
         kicks
     }

@@ -79,6 +79,11 @@ impl Watermark {
     }
 
     pub fn gate(&self, subject: &Kick, caches: &Caches) -> Gate {
+        if let Kick::Rollout(key) = subject
+            && let Some(until) = caches.shown_as_it_was(key)
+        {
+            return Gate::Wait(until);
+        }
         let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(entry) = pending.get_mut(subject) else {
             return Gate::Open;

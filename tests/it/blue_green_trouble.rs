@@ -401,3 +401,23 @@ fn a_status_lost_before_the_switch_leaves_the_active_service_and_makes_the_updat
         (world.hash_of("v1"), "Paused")
     );
 }
+
+#[test]
+fn an_analysis_after_the_switch_that_was_told_to_stop_makes_no_version_stable() {
+    let mut world = world(json!({"postPromotionAnalysis": analysis(), "autoPromotionSeconds": 20}));
+    release(&mut world, "v2");
+    run_for(&mut world, 30);
+    let run = run_named(&world, "post").unwrap();
+    let back = json!({"spec": {"selector": {HASH: world.hash_of("v1").unwrap()}}});
+    world.patch(Kind::Service, "active", &back, false);
+    world.pass_until(TimeDelta::seconds(5), |world| {
+        world.get(Kind::AnalysisRun, &run)["spec"]["terminate"] == true
+    });
+    let stopped = json!({"status": {"phase": "Successful", "message": "Run Terminated"}});
+    world.patch(Kind::AnalysisRun, &run, &stopped, false);
+    run_for(&mut world, 30);
+    assert_eq!(led_to_tag(&world, "active"), "v2", "the Service is led there again");
+    assert_eq!(Some(status(&world).stable_rs), world.hash_of("v1"));
+    end_run(&mut world, "post.1", "Successful");
+    assert_eq!(Some(status(&world).stable_rs), world.hash_of("v2"));
+}

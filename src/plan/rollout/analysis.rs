@@ -276,7 +276,15 @@ pub fn failed(draft: &Draft) -> bool {
     named(draft).into_iter().flatten().any(failed)
 }
 
-fn told_to_stop(run: &AnalysisRun) -> bool {
+/// Whether a run lets the update pass: it was successful, and not because it was told to stop before anything went wrong.
+pub fn passed(draft: &Draft, known: Option<&RunStatusRef>) -> bool {
+    known.is_some_and(|known| {
+        let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
+        known.status == "Successful" && !run.is_some_and(told_to_stop)
+    })
+}
+
+pub fn told_to_stop(run: &AnalysisRun) -> bool {
     run.spec.terminate && run.status.phase == "Successful"
 }
 

@@ -1,11 +1,11 @@
 //! What people are told about a plan: the difference between the status before and after, with the facts a message needs.
 
-use crate::api::analysis_run::completed;
+use crate::api::analysis_run::{AnalysisRun, completed};
 use crate::api::rollout_status::RolloutStatus;
 use crate::api::template;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::plan::rollout::draft::Draft;
-use crate::plan::rollout::{conditions, cutover, pause, traffic};
+use crate::plan::rollout::{analysis, conditions, cutover, pause, traffic};
 use crate::plan::{Announcement, Moment};
 use chrono::{DateTime, Utc};
 
@@ -60,7 +60,7 @@ fn abort_reason(status: &RolloutStatus) -> Option<String> {
     (progressing.reason == reason::ROLLOUT_ABORTED).then(|| progressing.message.clone())
 }
 
-/// Runs that the old status knew as unfinished and that are complete now.
+/// Runs that the old status knew as unfinished and that are complete now. One that was told to stop has no verdict.
 fn verdicts(draft: &Draft) -> Vec<String> {
     let status = &draft.seen.rollout.status;
     let refs = [
@@ -75,7 +75,8 @@ fn verdicts(draft: &Draft) -> Vec<String> {
         .filter(|known| !completed(&known.status));
     let done = |name: &str| {
         let mut runs = draft.seen.analysis_runs.iter();
-        runs.any(|run| run.metadata.name == name && completed(&run.status.phase))
+        let over = |run: &AnalysisRun| completed(&run.status.phase) && !analysis::told_to_stop(run);
+        runs.any(|run| run.metadata.name == name && over(run))
     };
     unfinished
         .map(|known| known.name.clone())

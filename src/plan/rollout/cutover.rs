@@ -2,13 +2,13 @@
 //!
 //! Where the Services lead is read from the Services, never remembered. Knows nothing of weights and steps.
 
-use crate::api::rollout_status::{PauseCondition, RolloutStatus, RunStatusRef};
+use crate::api::rollout_status::{PauseCondition, RolloutStatus};
 use crate::api::strategy::BlueGreenStrategy;
 use crate::base::gotime::Time;
 use crate::base::names::{annotation, label, pause};
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::status::{self, Findings};
-use crate::plan::rollout::{replicas, revision, selector, services};
+use crate::plan::rollout::{analysis, replicas, revision, selector, services};
 use crate::plan::{Answers, ReplicaSet};
 use chrono::TimeDelta;
 
@@ -161,12 +161,8 @@ fn pause_over(draft: &Draft, strategy: &BlueGreenStrategy) -> bool {
 }
 
 /// The analysis before the switch has passed, or there is none.
-fn judged(findings: &Findings, strategy: &BlueGreenStrategy) -> bool {
-    strategy.pre_promotion_analysis.is_none() || successful(findings.pre_run.as_ref())
-}
-
-fn successful(run: Option<&RunStatusRef>) -> bool {
-    run.is_some_and(|run| run.status == "Successful")
+fn judged(draft: &Draft, findings: &Findings, strategy: &BlueGreenStrategy) -> bool {
+    strategy.pre_promotion_analysis.is_none() || analysis::passed(draft, findings.pre_run.as_ref())
 }
 
 /// Starts the pause before the switch, waits for its end, or ends it.
@@ -182,7 +178,7 @@ pub fn pause(draft: &mut Draft, findings: &mut Findings) {
             Some(pause::BLUE_GREEN).filter(|_| !replicas::halted(draft) && ready(draft));
         return;
     };
-    let judged = judged(findings, strategy);
+    let judged = judged(draft, findings, strategy);
     // A person's promotion holds although the pods are not all there at this moment.
     findings.intent.stay_resumed = judged && status.controller_pause && status.pause_conditions.is_empty();
     if replicas::halted(draft) || !ready(draft) || !judged {
@@ -223,7 +219,7 @@ pub fn lead_active(draft: &mut Draft, findings: &Findings) {
     } else if replicas::halted(draft) || findings.intent.add_pause.is_some() {
         None
     } else {
-        let due = fast_tracked(draft) || (pause_over(draft, strategy) && judged(findings, strategy));
+        let due = fast_tracked(draft) || (pause_over(draft, strategy) && judged(draft, findings, strategy));
         let complete = saturated(draft, draft.set(roles.new)) || draft.fully_promoted();
         roles.new.filter(|&index| due && complete && whole(draft, index))
     };
@@ -280,7 +276,7 @@ fn preview_is_done(draft: &Draft, findings: &Findings) -> bool {
     strategy.preview_replica_count.is_some()
         && !fast_tracked(draft)
         && ready(draft)
-        && judged(findings, strategy)
+        && judged(draft, findings, strategy)
         && pause_over(draft, strategy)
 }
 
@@ -312,7 +308,7 @@ fn promotion(draft: &Draft, next: &RolloutStatus, findings: &Findings, aborted: 
     let judged = strategy.post_promotion_analysis.is_none()
         || fast_rollback(draft)
         || draft.fully_promoted()
-        || successful(findings.post_run.as_ref());
+        || analysis::passed(draft, findings.post_run.as_ref());
     judged.then(|| "Completed blue-green update".into())
 }
 

@@ -53,11 +53,19 @@ impl Law for EnoughPods {
     }
 }
 
-/// The pods that a share takes. An abort does not wait for stable pods that are on their way, as after an autoscaler's word. When other sizes than the weights' were asked for, one must do; so it must when traffic flees to a
-/// version from one that has nothing left.
+/// The replicas that were asked for, or lately, when a change may not have got to the controller yet.
+fn asked_lately(sight: &Sight<'_>, rollout: &Rollout) -> i64 {
+    let same = |other: &&std::sync::Arc<Rollout>| other.uid == rollout.uid;
+    let lately = sight.picture.rollouts_lately().filter(same);
+    let least = lately.map(|other| other.spec.replicas).min();
+    least.unwrap_or(rollout.spec.replicas)
+}
+
+/// The pods that a share takes. An abort does not wait for stable pods that are on their way, as after an autoscaler's word. When other
+/// sizes than the weights' were asked for, one must do; so it must when all traffic goes to a version from one that has fewer pods left.
 fn needed(sight: &Sight<'_>, rollout: &Rollout, rise: &ShareMove) -> i64 {
     let (picture, spec) = (sight.picture, &rollout.spec);
-    let whole = rise.to * spec.replicas / WHOLE;
+    let whole = rise.to * asked_lately(sight, rollout) / WHOLE;
     let spare = if rollout.status.abort {
         spec.unavailable.max(1)
     } else {
@@ -70,8 +78,10 @@ fn needed(sight: &Sight<'_>, rollout: &Rollout, rise: &ShareMove) -> i64 {
         .iter()
         .filter(|share| share.rollout == rise.rollout && share.to < share.from);
     let mut losers = losers.peekable();
+    let winner = picture.available_most(rollout, &rise.hash, sight.known_since());
+    let left = |loser: &ShareMove| picture.available_least(rollout, &loser.hash, sight.known_since());
     let flight = losers.peek().is_some()
-        && losers.all(|loser| picture.available_least(rollout, &loser.hash, sight.known_since()) == 0);
+        && losers.all(|loser| left(loser) == 0 || rise.to == WHOLE && left(loser) < winner);
     let stable = picture.set_of(rollout, &rollout.status.stable);
     let coming = stable.is_some_and(|set| set.hash == rise.hash && set.desired.now() >= needed);
     if spec.own_sizes && rise.hash != rollout.status.stable || flight || rollout.status.abort && coming {

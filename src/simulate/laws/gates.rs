@@ -127,7 +127,8 @@ impl FailClosed {
             };
             let (spec, status) = (&rollout.spec, &rollout.status);
             let bound = !spec.active_service.is_empty() && rise.hash == status.current && rollout.binding();
-            if !bound || status.promote_full || spec.rollback_window {
+            let gone = picture.lost(rollout, &status.stable);
+            if !bound || status.promote_full || spec.rollback_window || gone {
                 continue;
             }
             if let Some(why) = self.unjudged(sight, rollout, PRE) {

@@ -69,9 +69,13 @@ fn raised(sight: &Sight<'_>, request: Request<'_>) -> Option<Found> {
     None
 }
 
-/// Nothing of the version was available lately while something of another was all the time.
+/// Nothing of the version was available lately while something of another was all the time. Where no pods are asked for, those that are
+/// left carry nobody for long: this binds no one.
 fn dead_beside_living(sight: &Sight<'_>, rollout: &Rollout, hash: &str) -> bool {
     let (picture, since) = (sight.picture, sight.known_since());
+    if rollout.spec.replicas == 0 {
+        return false;
+    }
     let living = |other: &super::objects::Set| other.hash != hash && other.available.least(since) > 0;
     picture.available_most(rollout, hash, since) == 0 && picture.sets_of(rollout).any(living)
 }
