@@ -85,8 +85,10 @@ pub const PATIENCE_MILLIS: u64 = 500;
 pub const WRITES_UNSURE_MAX: usize = 8;
 /// Objects per page of a list.
 pub const LIST_PAGE_LEN: u32 = 100;
-/// Seconds after which a watch is opened anew; a silent dead connection is noticed then.
+/// Seconds after which a watch is opened anew.
 pub const WATCH_SECONDS: u32 = 240;
+/// Seconds after which a connection on which nothing comes any more is given up, with the watch that waits on it.
+pub const SILENT_CONNECTION_SECONDS_MAX: u64 = WATCH_SECONDS as u64 + 15;
 /// How often a cache is compared with the versions that the API server lists: a watch that lost an event says so never.
 pub const CACHE_AUDIT_SECONDS: u64 = 240;
 /// Between two comparisons because of doubts.

@@ -96,6 +96,8 @@ async fn config(options: &Options) -> anyhow::Result<Config> {
 fn client(mut config: Config) -> anyhow::Result<Client> {
     // Passes decide when to try again, and every write has a time limit of its own.
     config.default_retry = false;
+    // A connection that has died without a word would carry its watch for ever. Bookmarks come every minute on one that lives.
+    config.read_timeout = Some(Duration::from_secs(limits::SILENT_CONNECTION_SECONDS_MAX));
     let agent = HeaderValue::from_static(concat!("serin/", env!("CARGO_PKG_VERSION")));
     config.headers.push((USER_AGENT, agent));
     Ok(ClientBuilder::try_from(config)

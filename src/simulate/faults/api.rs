@@ -3,6 +3,7 @@
 use super::aim::{self, Aim, ROLLOUTS, ROUTES, RUNS, SERVICES, SETS};
 use super::plot::{Dice, Made, Params, Plot};
 use super::scene::{self, subject};
+use crate::base::limits;
 use crate::cluster::failure::{Cause, Failure};
 use crate::cluster::request::{Call, Verb};
 use crate::simulate::fault::{Deed, Mischief, Point};
@@ -14,6 +15,8 @@ use std::time::Duration;
 
 /// Longer than anybody waits for an answer.
 const NEVER: Duration = Duration::from_secs(3_600);
+/// When a client gives a connection up that says nothing any more, and asks anew.
+const SILENT: Duration = Duration::from_secs(limits::SILENT_CONNECTION_SECONDS_MAX);
 
 fn refuse(failure: Failure) -> Option<Mischief> {
     Some(Mischief::Refuse(Box::new(failure)))
@@ -141,6 +144,7 @@ pub fn request_lost(params: &mut Params) -> Made {
             }
             Some(match own.dice.chance(0.5) {
                 true => Mischief::Lose,
+                false if matches!(call.verb, Verb::Watch | Verb::List) => Mischief::Delay(SILENT),
                 false => Mischief::Delay(NEVER),
             })
         })

@@ -467,7 +467,8 @@ impl Picture {
 
     /// Pods available now of a version.
     pub fn available(&self, rollout: &Rollout, hash: &str) -> i64 {
-        self.set_of(rollout, hash).map_or(0, |set| set.available.now())
+        let sets = self.sets_of(rollout).filter(|set| set.hash == hash);
+        sets.map(|set| set.available.now()).max().unwrap_or(0)
     }
 
     /// The most pods of a version that were available since then.
