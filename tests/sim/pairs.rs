@@ -18,7 +18,7 @@ use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 /// One of so many worlds is played when the whole is not. Primes, so that each option is met.
-const SAMPLE: usize = 13;
+const SAMPLE: usize = 17;
 const SAMPLE_CRASHED: usize = 101;
 /// Crash points of each world.
 const POINTS: usize = 3;
