@@ -1,5 +1,6 @@
 //! For every law a history that breaks it and a near miss that does not; and whole lives that break none.
 
+mod lately;
 mod liveness;
 mod lives;
 mod objects;
