@@ -79,6 +79,8 @@ pub mod reason {
     pub const ROUTE_REFUSED: &str = "RouteRefused";
     /// Ours: annotations of Argo Rollouts' notifications, which nobody reads here.
     pub const NOTIFICATIONS_IGNORED: &str = "NotificationsIgnored";
+    /// Ours: a disruption budget does not let a restart go on.
+    pub const RESTART_HELD: &str = "RestartHeld";
     pub const WEIGHT_UPDATED: &str = "TrafficWeightUpdated";
 }
 

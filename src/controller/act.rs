@@ -3,6 +3,7 @@
 //! Each write carries its guard, a time limit and one field manager. The actions of a plan go out one after the other; the first that
 //! fails ends it. Whether this replica still leads is asked before every one.
 
+use crate::base::json::merge_apply;
 use crate::base::names::label;
 use crate::base::object::{Key, Kind};
 use crate::base::{limits, names};
@@ -54,6 +55,8 @@ pub struct Written {
 pub struct Done {
     pub written: Vec<Written>,
     pub failure: Option<Error>,
+    /// Pods whose eviction was asked for and refused.
+    pub kept: Vec<Key>,
 }
 
 /// Carries out plans.
@@ -219,6 +222,24 @@ impl Actor {
         Answer::Pods(pods)
     }
 
+    /// The whole of an object that the plan saw a part of, as it is now. Listed: the role that must do has no right to get pods.
+    async fn newest(&self, action: &Action, guard: &Stamp, target: &Target) -> Result<Value, Error> {
+        let path = kinds::collection_path(action.kind, &action.key.namespace);
+        let named = format!("metadata.name={}", action.key.name);
+        let params = ListParams::default().fields(&named).limit(1);
+        let listed = Target::new("list", action.kind.plural(), &action.key);
+        let mut page = self
+            .writer
+            .send(&listed, Request::new(path).list(&params))
+            .await?;
+        let items = page["items"].as_array_mut().and_then(Vec::pop);
+        let object = items.ok_or_else(|| Error::Gone(target.clone()))?;
+        let seen = stamp(&object);
+        let same = seen == *guard;
+        same.then_some(object)
+            .ok_or_else(|| Error::Conflict(target.clone()))
+    }
+
     /// Carries out the actions in order until one fails.
     pub async fn carry_out(&self, actions: &[Action]) -> Done {
         let mut done = Done::default();
@@ -227,6 +248,16 @@ impl Actor {
         for action in actions {
             let id = (action.kind, action.key.clone());
             match self.carry_out_one(action, stamps.get(&id)).await {
+                Err(error) if action.verb == Verb::Evict && error.refuses() => {
+                    tracing::info!("not evicted now: {error}");
+                    done.kept.push(action.key.clone());
+                    done.written.push(Written {
+                        kind: action.kind,
+                        key: action.key.clone(),
+                        verb: action.verb,
+                        stamp: guarded(action).unwrap_or_default(),
+                    });
+                }
                 Ok(stamp) => {
                     stamps.insert(id, stamp.clone());
                     done.written.push(Written {
@@ -251,23 +282,16 @@ impl Actor {
         if !kinds::WRITES.contains(&(action.kind, action.verb)) {
             return Err(Error::Bug(format!("{target} is not a write that Serin makes")));
         }
-        let guard = match (earlier, &action.guard) {
-            (Some(stamp), _) => Some(stamp.clone()),
-            (
-                None,
-                Guard::Seen {
-                    uid,
-                    resource_version,
-                },
-            ) => Some(Stamp {
-                uid: uid.clone(),
-                version: resource_version.clone(),
-            }),
-            (None, Guard::Absent) => None,
-        };
+        let guard = earlier.cloned().or_else(|| guarded(action));
         let request = match (action.verb, &guard) {
             (Verb::Create, None) => create(action),
-            (Verb::Patch | Verb::PatchStatus | Verb::PatchScale, Some(guard)) => patch(action, guard),
+            (Verb::Patch | Verb::PatchStatus, Some(guard)) => patch(action, guard),
+            (Verb::Replace, Some(guard)) => match self.newest(action, guard, &target).await {
+                Ok(object) => replace(action, &object),
+                // A pod that is gone needs no label.
+                Err(Error::Gone(_)) if action.kind == Kind::Pod => return Ok(guard.clone()),
+                Err(error) => return Err(error),
+            },
             (Verb::Delete, Some(guard)) => delete(action, guard),
             (Verb::Evict, Some(guard)) => evict(action, guard),
             _ => {
@@ -285,16 +309,26 @@ impl Actor {
             Err(Error::Gone(_)) if action.verb == Verb::Delete || action.kind == Kind::Pod => {
                 return Ok(guard.unwrap_or_default());
             }
-            Err(error) if action.verb == Verb::Evict && error.refuses() => {
-                tracing::info!("not evicted now: {error}");
-                return Ok(guard.unwrap_or_default());
-            }
             answer => answer?,
         };
         match action.verb {
             Verb::Delete | Verb::Evict => Ok(guard.unwrap_or_default()),
             _ => Ok(stamp(&answer)),
         }
+    }
+}
+
+/// What a write is guarded by, if it is.
+fn guarded(action: &Action) -> Option<Stamp> {
+    match &action.guard {
+        Guard::Absent => None,
+        Guard::Seen {
+            uid,
+            resource_version,
+        } => Some(Stamp {
+            uid: uid.clone(),
+            version: resource_version.clone(),
+        }),
     }
 }
 
@@ -334,11 +368,23 @@ fn patch(action: &Action, guard: &Stamp) -> Built {
         Verb::PatchStatus => {
             request.patch_subresource("status", &action.key.name, &params, &Patch::Merge(body))
         }
-        Verb::PatchScale => {
-            request.patch_subresource("scale", &action.key.name, &params, &Patch::Merge(body))
-        }
         _ => request.patch(&action.key.name, &params, &Patch::Merge(body)),
     }
+}
+
+/// The object with the change in it. Its uid and resourceVersion are those that were seen, and guard it.
+fn replace(action: &Action, object: &Value) -> Built {
+    let mut body = object.clone();
+    merge_apply(&mut body, &action.body);
+    // Items of a list do not say what they are.
+    body["apiVersion"] = json!(action.kind.api_version());
+    body["kind"] = json!(action.kind.name());
+    let params = PostParams {
+        field_manager: Some(names::FIELD_MANAGER.into()),
+        ..PostParams::default()
+    };
+    let request = Request::new(kinds::collection_path(action.kind, &action.key.namespace));
+    request.replace(&action.key.name, &params, body.to_string().into_bytes())
 }
 
 /// The answer to an eviction is no object.

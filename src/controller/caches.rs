@@ -65,6 +65,8 @@ pub struct Family {
     pub replica_sets: Vec<Arc<ReplicaSet>>,
     pub runs: Vec<Arc<AnalysisRun>>,
     pub managed: Vec<Service>,
+    /// Objects that routers made or manage.
+    pub routed: Vec<(Kind, Arc<serde_json::Value>)>,
     /// One that cannot be decoded, and so is missing above: deciding without it could create it twice.
     pub broken: Option<Box<Broken>>,
 }
@@ -167,7 +169,10 @@ impl Caches {
         if let Some(listed) = stores.listed.get_mut(&kind) {
             listed.insert(key.clone());
         }
-        if let Some(cached) = T::store(&stores, kind).get(&key).filter(|_| kind == Kind::Rollout) {
+        if let Some(cached) = T::store(&stores, kind)
+            .get(&key)
+            .filter(|_| kind == Kind::Rollout)
+        {
             let (uid, version) = (cached.uid.clone(), cached.version.clone());
             if uid == seen.uid() {
                 stores.past.listed(&key, &uid, &version, &seen.version());

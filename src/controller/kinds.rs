@@ -71,11 +71,11 @@ pub const WRITES: [(Kind, Verb); 20] = [
     (Kind::Job, Verb::Create),
     (Kind::Job, Verb::Delete),
     // What a version wears in its role.
-    (Kind::Pod, Verb::Patch),
+    (Kind::Pod, Verb::Replace),
     // Restarts.
     (Kind::Pod, Verb::Evict),
     // The Deployment that a Rollout takes over from.
-    (Kind::Deployment, Verb::PatchScale),
+    (Kind::Deployment, Verb::Replace),
 ];
 
 /// (API group, resource, verb) beyond [`WATCHED`] and [`WRITES`], in the namespaces of the Rollouts.
@@ -140,7 +140,8 @@ pub fn collection_path(kind: Kind, namespace: &str) -> String {
 pub fn verb_name(verb: Verb) -> &'static str {
     match verb {
         Verb::Create | Verb::Evict => "create",
-        Verb::Patch | Verb::PatchStatus | Verb::PatchScale => "patch",
+        Verb::Patch | Verb::PatchStatus => "patch",
+        Verb::Replace => "update",
         Verb::Delete => "delete",
     }
 }
@@ -149,7 +150,6 @@ pub fn verb_name(verb: Verb) -> &'static str {
 pub fn resource_name(kind: Kind, verb: Verb) -> String {
     match verb {
         Verb::PatchStatus => format!("{}/status", kind.plural()),
-        Verb::PatchScale => format!("{}/scale", kind.plural()),
         Verb::Evict => format!("{}/eviction", kind.plural()),
         _ => kind.plural().to_owned(),
     }

@@ -1,7 +1,8 @@
 //! What is remembered of each object between passes, for the sake of manners: losing it changes no decision.
 
 use crate::base::limits;
-use crate::controller::act::Written;
+use crate::base::names::reason;
+use crate::controller::act::{Done, Written};
 use crate::controller::caches::Kick;
 use crate::controller::contest::{Contest, Held};
 use crate::controller::unsure::Unsure;
@@ -24,6 +25,8 @@ struct Remembered {
     create_failure: Option<String>,
     unsure: Unsure,
     contest: Contest,
+    /// That a disruption budget holds a restart up was told, and no pod was evicted since.
+    restart_held: bool,
     /// Until when readings wait for those of other metrics of the same tick.
     company_until: Option<Instant>,
 }
@@ -61,6 +64,24 @@ impl Memory {
         let mut memory = self.lock();
         let contest = &mut memory.entry(subject.clone()).or_default().contest;
         contest.wrote(written, Instant::now())
+    }
+
+    /// What to tell of a pass in which evictions were asked for and one of them refused: once, until a restart goes on.
+    pub fn restart_held(&self, subject: &Kick, done: &Done) -> Option<Note> {
+        let asked = done.written.iter().filter(|one| one.verb == Verb::Evict).count();
+        if asked == 0 {
+            return None;
+        }
+        let mut memory = self.lock();
+        let held = &mut memory.entry(subject.clone()).or_default().restart_held;
+        let told = *held && asked == done.kept.len();
+        *held = !done.kept.is_empty();
+        let pod = done.kept.first()?;
+        let why = format!(
+            "Restart waits: pod {} is not evicted, since a disruption budget does not allow that now",
+            pod.name
+        );
+        (!told).then(|| Note::warning(reason::RESTART_HELD, why))
     }
 
     /// The first of these writes that has to wait, because it was undone too often.
@@ -128,5 +149,40 @@ impl Memory {
 
     pub fn forget(&self, subject: &Kick) {
         self.lock().remove(subject);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::object::{Key, Kind};
+    use crate::controller::act::Stamp;
+
+    #[test]
+    fn a_restart_that_a_budget_holds_up_is_told_once_until_it_goes_on() {
+        let (memory, web) = (Memory::default(), Kick::Rollout(Key::new("shop", "web")));
+        let pod = Key::new("shop", "web-a");
+        let told = |asked: usize, kept: usize| {
+            let eviction = Written {
+                kind: Kind::Pod,
+                key: pod.clone(),
+                verb: Verb::Evict,
+                stamp: Stamp::default(),
+            };
+            let done = Done {
+                written: vec![eviction; asked],
+                kept: vec![pod.clone(); kept],
+                ..Done::default()
+            };
+            memory.restart_held(&web, &done).is_some()
+        };
+        assert!(!told(1, 0));
+        assert!(told(2, 2));
+        assert!(!told(1, 1), "said already");
+        assert!(!told(0, 0), "a pass without evictions changes nothing");
+        assert!(!told(1, 1));
+        assert!(told(2, 1), "it went on, and stands again");
+        assert!(!told(1, 0));
+        assert!(told(1, 1));
     }
 }

@@ -189,6 +189,11 @@ impl Family {
             replica_sets: self.replica_sets.iter().map(|rs| (**rs).clone()).collect(),
             analysis_runs: self.runs.iter().map(|run| (**run).clone()).collect(),
             managed: self.managed.clone(),
+            routed: self
+                .routed
+                .iter()
+                .map(|(kind, object)| (*kind, (**object).clone()))
+                .collect(),
             instance_id: instance_id.to_owned(),
             ..Observed::default()
         }
@@ -258,6 +263,8 @@ impl Shell {
         plan.actions
             .truncate(held.as_ref().map_or(planned, |held| held.from));
         let done = self.actor.carry_out(&plan.actions).await;
+        let held_up = self.memory.restart_held(subject, &done);
+        self.tell_notes(&involved, held_up.into_iter().collect());
         self.memory.wrote(subject, &done.written);
         let written = done.written.len();
         self.watermark.wrote(subject, done.written);

@@ -1,12 +1,12 @@
 //! Label selectors, as far as adoption needs them.
 
-use crate::api::rollout::{LabelSelector, LabelSelectorRequirement, Rollout};
+use crate::api::rollout::{LabelSelector, LabelSelectorRequirement};
 use crate::plan::ReplicaSet;
 use std::collections::BTreeMap;
 
 /// True when the Rollout's selector matches the ReplicaSet. An empty selector matches nothing here: it would adopt a whole namespace.
-pub fn selects(rollout: &Rollout, replica_set: &ReplicaSet) -> bool {
-    let Some(selector) = &rollout.spec.selector else {
+pub fn selects(selector: Option<&LabelSelector>, replica_set: &ReplicaSet) -> bool {
+    let Some(selector) = selector else {
         return false;
     };
     let labels = &replica_set.metadata.labels;

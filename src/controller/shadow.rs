@@ -74,7 +74,7 @@ fn line(action: &Action) -> String {
         Verb::Create => "create",
         Verb::Patch => "patch",
         Verb::PatchStatus => "patch the status of",
-        Verb::PatchScale => "scale",
+        Verb::Replace => "update",
         Verb::Evict => "evict",
         Verb::Delete => "delete",
     };

@@ -255,7 +255,7 @@ impl Stores {
         let of_namespace = in_namespace(&self.rollouts, &orphan.namespace);
         let adopts = |cached: &Cached<Rollout>| {
             let rollout = cached.object.as_ref().ok();
-            rollout.is_some_and(|rollout| selects(rollout, replica_set))
+            rollout.is_some_and(|rollout| selects(self.selector(rollout), replica_set))
         };
         of_namespace
             .filter(|(_, cached)| adopts(cached))
@@ -294,6 +294,7 @@ impl Stores {
             replica_sets: Vec::new(),
             runs: Vec::new(),
             managed: self.managed_by(&rollout.metadata.key()),
+            routed: self.routed_by(rollout),
             broken: None,
         };
         for (kind, key) in self.children.get(uid).into_iter().flatten() {
@@ -317,7 +318,7 @@ impl Stores {
             let Some(Ok(orphan)) = self.replica_sets.get(key).map(|cached| &cached.object) else {
                 continue;
             };
-            if selects(rollout, orphan) {
+            if selects(self.selector(rollout), orphan) {
                 family.replica_sets.push(Arc::clone(orphan));
             }
         }

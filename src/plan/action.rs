@@ -10,7 +10,8 @@ pub struct Action {
     pub kind: Kind,
     pub key: Key,
     pub guard: Guard,
-    /// `Create`: the whole object. `Patch`, `PatchStatus` and `PatchScale`: a JSON merge patch without the guard's fields. `Delete` and `Evict`: null.
+    /// `Create`: the whole object. `Patch`, `PatchStatus` and `Replace`: a JSON merge patch without the
+    /// guard's fields. `Delete` and `Evict`: null.
     pub body: Value,
 }
 
@@ -21,8 +22,8 @@ pub enum Verb {
     Patch,
     /// JSON merge patch of the `status` subresource.
     PatchStatus,
-    /// JSON merge patch of the `scale` subresource.
-    PatchScale,
+    /// Read, changed by a JSON merge patch and written whole: for kinds that Argo Rollouts' role lets nobody patch.
+    Replace,
     /// Eviction of a pod, with the guard's uid as a precondition. A refusal is no failure: a disruption budget has its reasons, and whoever
     /// wants the pod gone asks again later.
     Evict,

@@ -17,7 +17,9 @@ pub mod workload;
 
 use crate::api::analysis_run::AnalysisRun;
 use crate::api::rollout::Rollout;
+use crate::base::object::Kind;
 use chrono::{DateTime, Utc};
+use serde_json::Value;
 
 pub use action::{Action, Guard, Verb};
 pub use announcement::{Announcement, Moment};
@@ -38,6 +40,8 @@ pub struct Observed {
     pub analysis_runs: Vec<AnalysisRun>,
     /// Services that say that this Rollout manages their selector, sorted by name.
     pub managed: Vec<Service>,
+    /// Objects that routers of the Rollout made or manage, named by it now or not: see [`rollout::former_routers::is_routed`].
+    pub routed: Vec<(Kind, Value)>,
     /// What the shell answered to [`rollout::survey`].
     pub answers: Answers,
     /// An object that the Rollout owns and that cannot be read, for people: nothing is decided then but the way back of an abort.

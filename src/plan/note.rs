@@ -16,6 +16,8 @@ pub struct Note {
     /// The write that it tells about, as an index into [`crate::plan::Plan::actions`]: told once that write succeeded, whatever comes
     /// of the later ones. `None`: told when all writes succeeded.
     pub write: Option<usize>,
+    /// Its place among the notes of a plan: the pass of the plan that told it, and when in it.
+    pub told: (usize, usize),
 }
 
 impl Note {
@@ -26,6 +28,7 @@ impl Note {
             warning: false,
             quiet: false,
             write: None,
+            told: (0, 0),
         }
     }
 

@@ -416,7 +416,11 @@ fn an_analysis_after_the_switch_that_was_told_to_stop_makes_no_version_stable() 
     let stopped = json!({"status": {"phase": "Successful", "message": "Run Terminated"}});
     world.patch(Kind::AnalysisRun, &run, &stopped, false);
     run_for(&mut world, 30);
-    assert_eq!(led_to_tag(&world, "active"), "v2", "the Service is led there again");
+    assert_eq!(
+        led_to_tag(&world, "active"),
+        "v2",
+        "the Service is led there again"
+    );
     assert_eq!(Some(status(&world).stable_rs), world.hash_of("v1"));
     end_run(&mut world, "post.1", "Successful");
     assert_eq!(Some(status(&world).stable_rs), world.hash_of("v2"));

@@ -95,7 +95,7 @@ impl Judge {
             Verb::Create => (ApiVerb::Create, ""),
             Verb::Patch => (ApiVerb::Patch, ""),
             Verb::PatchStatus => (ApiVerb::Patch, "status"),
-            Verb::PatchScale => (ApiVerb::Patch, "scale"),
+            Verb::Replace => (ApiVerb::Update, ""),
             Verb::Evict => (ApiVerb::Create, "eviction"),
             Verb::Delete => (ApiVerb::Delete, ""),
         };

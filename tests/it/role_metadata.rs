@@ -95,7 +95,7 @@ fn pod_labels(world: &World, name: &str) -> Value {
 
 fn writes_of_pods(world: &World) -> usize {
     let pods = world.writes.iter().filter(|action| action.kind == Kind::Pod);
-    pods.inspect(|action| assert_eq!(action.verb, Verb::Patch))
+    pods.inspect(|action| assert_eq!(action.verb, Verb::Replace))
         .count()
 }
 

@@ -7,6 +7,21 @@ use crate::world::World;
 use serde_json::{Value, json};
 use serin::base::names::label;
 use serin::base::object::Kind;
+use serin::plan::rollout::former_routers::is_routed;
+
+impl World {
+    /// What routers of the Rollout made or manage, as the caches would find it.
+    pub fn routed(&self) -> Vec<(Kind, Value)> {
+        let rollout = self.rollout().metadata;
+        let objects = self
+            .objects
+            .iter()
+            .map(|((kind, _), object)| (*kind, object.clone()));
+        objects
+            .filter(|(kind, object)| is_routed(*kind, object, &rollout))
+            .collect()
+    }
+}
 
 fn manifest(canary: Value) -> Value {
     json!({"metadata": {"name": "web"}, "spec": {"replicas": 4, "selector": {"matchLabels": {"app": "web"}},
@@ -234,6 +249,27 @@ fn rolled_back_on_the_way(world: &mut World) {
     healthy(world, "v1");
 }
 
+/// In the middle of an update; what the router left leads nobody astray, also in the update after it.
+fn router_removed(world: &mut World) {
+    release(world, "v2");
+    promote(world, 0);
+    until(world, |world| paused(world, 1));
+    change(
+        world,
+        json!({"spec": {"strategy": {"canary": {"trafficRouting": null}}}}),
+    );
+    promote(world, 1);
+    healthy(world, "v2");
+    release(world, "v3");
+    promote(world, 0);
+    promote(world, 1);
+    healthy(world, "v3");
+    for (kind, object) in world.routed() {
+        let weight = &object["metadata"]["annotations"]["nginx.ingress.kubernetes.io/canary-weight"];
+        assert_eq!((kind, weight.as_str()), (Kind::Ingress, Some("0")), "{object}");
+    }
+}
+
 const STORIES: [(&str, Story); 4] = [
     ("aborted and retried", aborted_and_retried),
     ("two good", two_good_releases),
@@ -259,6 +295,22 @@ fn a_crash_after_any_write_behind_istio_by_subset_ends_as_without() {
 #[test]
 fn a_crash_after_any_write_with_services_that_swap_ends_as_without() {
     check_built(&ping_pong, &STORIES[..2]);
+}
+
+#[test]
+fn subsets_of_a_router_that_is_removed_select_by_their_own_labels_again() {
+    check_built(&istio_by_subset, &[("router removed", router_removed)]);
+}
+
+#[test]
+fn the_canary_ingress_of_a_router_that_is_removed_gives_its_share_back() {
+    // Without a router the stable Service follows the pods, and only at the end: whoever goes by it alone is not what this is about.
+    let unobserved = || {
+        let mut world = nginx();
+        world.laws.clear();
+        world
+    };
+    check_built(&unobserved, &[("router removed", router_removed)]);
 }
 
 #[test]

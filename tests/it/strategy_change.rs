@@ -73,6 +73,40 @@ fn a_blue_green_update_that_becomes_a_canary_starts_over_and_stable_stays_stable
 }
 
 #[test]
+fn a_canary_that_becomes_blue_green_grows_no_further_while_its_service_leads_to_all() {
+    let mut world = World::new();
+    let service = json!({"metadata": {"name": "active"}, "spec": {"selector": {"app": "web"}}});
+    world.put(Kind::Service, service);
+    world.put(
+        Kind::Rollout,
+        json!({"metadata": {"name": "web"}, "spec": {"replicas": 4, "selector": {"matchLabels": {"app": "web"}},
+            "template": crate::gateway::template("v1"), "strategy": {"canary": {"steps": steps()}}}}),
+    );
+    settle(&mut world);
+    release(&mut world, "v2");
+    settle(&mut world);
+    assert_eq!(of(&world, "v2").replicas_desired, 1);
+    let before = world.writes.len();
+    let blue_green = json!({"activeService": "active", "autoPromotionEnabled": false});
+    change(
+        &mut world,
+        &json!({"strategy": {"canary": null, "blueGreen": blue_green}}),
+    );
+    let (stable, new) = (of(&world, "v1"), of(&world, "v2"));
+    assert_eq!((stable.replicas_desired, new.replicas_desired), (4, 4));
+    assert_eq!(
+        (phase(&world).as_str(), selected(&world, "active")),
+        ("Paused", json!(stable.hash()))
+    );
+    let writes = &world.writes[before..];
+    let narrowed = writes.iter().position(|action| action.kind == Kind::Service);
+    let grown = writes.iter().position(|action| {
+        action.key.name == new.name() && action.body.pointer("/spec/replicas") == Some(&json!(4))
+    });
+    assert!(narrowed.is_some() && narrowed < grown, "{writes:#?}");
+}
+
+#[test]
 fn dynamic_stable_scale_that_is_switched_off_in_the_middle_gives_stable_its_pods_back() {
     let mut world = in_mid_canary();
     change(

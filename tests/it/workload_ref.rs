@@ -63,7 +63,7 @@ fn sizes(world: &World) -> Vec<i64> {
         .filter(|action| action.kind == Kind::Deployment);
     writes
         .map(|action| {
-            assert_eq!(action.verb, Verb::PatchScale, "nothing but its size is written");
+            assert_eq!(action.verb, Verb::Replace, "nothing but its size is written");
             action.body["spec"]["replicas"].as_i64().unwrap()
         })
         .collect()

@@ -213,6 +213,7 @@ impl World {
                 .map(|(_, run)| serde_json::from_value(run.clone()).unwrap())
                 .collect(),
             managed: self.managed(),
+            routed: self.routed(),
             ..Observed::default()
         };
         for _ in 0..8 {
@@ -299,7 +300,7 @@ impl World {
     fn write(&mut self, action: &Action) {
         match action.verb {
             Verb::Create => self.put(action.kind, action.body.clone()),
-            Verb::Patch | Verb::PatchScale => self.patch(action.kind, &action.key.name, &action.body, false),
+            Verb::Patch | Verb::Replace => self.patch(action.kind, &action.key.name, &action.body, false),
             Verb::PatchStatus => self.patch(action.kind, &action.key.name, &action.body, true),
             Verb::Evict => {
                 self.patch(

@@ -54,12 +54,7 @@ impl Workspace {
 }
 
 impl Carrier for Workspace {
-    fn carry(
-        &self,
-        url: &str,
-        body: Option<Value>,
-        _: &str,
-    ) -> BoxFuture<'static, Result<Carried, String>> {
+    fn carry(&self, url: &str, body: Option<Value>, _: &str) -> BoxFuture<'static, Result<Carried, String>> {
         let method = url.split('?').next().and_then(|path| path.rsplit('/').next());
         self.asked.lock().unwrap().push(method.unwrap().to_owned());
         let answer = match body {
@@ -94,7 +89,10 @@ async fn told(workspace: &Arc<Workspace>, moments: Vec<Moment>) -> usize {
 #[tokio::test(start_paused = true)]
 async fn a_message_whose_answer_was_lost_is_looked_for_in_its_thread() {
     let workspace = Workspace::new(0, &[1]);
-    let moments = vec![Moment::Started, Moment::Aborted("5 % of its requests failed".into())];
+    let moments = vec![
+        Moment::Started,
+        Moment::Aborted("5 % of its requests failed".into()),
+    ];
     assert_eq!(told(&workspace, moments).await, 2);
     let asked = workspace.asked.lock().unwrap().clone();
     assert_eq!(asked.last().map(String::as_str), Some("conversations.replies"));

@@ -236,3 +236,60 @@ async fn a_write_outside_the_table_or_with_a_wrong_guard_is_never_sent() {
     }
     assert!(api.asked().is_empty());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_is_listed_and_updated_whole_for_nobody_may_patch_it() {
+    let pod = json!({"metadata": {"name": "web-a", "uid": "u1", "resourceVersion": "7", "labels": {"app": "web"}},
+        "spec": {"nodeName": "one"}});
+    let api = FakeApi::new(move |asked| {
+        let listed = json!({"metadata": {"resourceVersion": "90"}, "items": [pod]});
+        let body = if asked.body.is_null() {
+            listed
+        } else {
+            asked.body.clone()
+        };
+        Reply::Answer((200, None, body))
+    });
+    let label = |version| {
+        let body = json!({"metadata": {"labels": {"role": "stable"}}});
+        action(Verb::Replace, Kind::Pod, "web-a", seen(version), body)
+    };
+    let done = act(&api, &[label("7")]).await;
+    assert!(done.failure.is_none(), "{:?}", done.failure);
+    let asked = api.asked();
+    assert_eq!(
+        api.lines(),
+        [
+            "GET /api/v1/namespaces/shop/pods",
+            "PUT /api/v1/namespaces/shop/pods/web-a"
+        ]
+    );
+    assert!(
+        asked[0].query.contains("fieldSelector=metadata.name%3Dweb-a"),
+        "{}",
+        asked[0].query
+    );
+    let want = json!({"apiVersion": "v1", "kind": "Pod", "spec": {"nodeName": "one"}, "metadata": {"name": "web-a",
+        "uid": "u1", "resourceVersion": "7", "labels": {"app": "web", "role": "stable"}}});
+    assert_eq!(asked[1].body, want);
+    let stale = act(&api, &[label("6")]).await;
+    assert!(matches!(stale.failure, Some(Error::Conflict(_))), "{stale:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pod_that_a_disruption_budget_keeps_is_no_failure() {
+    let api = FakeApi::new(|_| {
+        status(
+            429,
+            "TooManyRequests",
+            "it would violate the pod's disruption budget",
+        )
+    });
+    let done = act(
+        &api,
+        &[action(Verb::Evict, Kind::Pod, "web-a", seen("7"), Value::Null)],
+    )
+    .await;
+    assert!(done.failure.is_none());
+    assert_eq!((done.written.len(), done.kept.len()), (1, 1));
+}

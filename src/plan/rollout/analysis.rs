@@ -52,6 +52,12 @@ pub fn reconcile(draft: &mut Draft, findings: &mut Findings) {
     } else if !over(draft) {
         findings.background_run = background(draft, findings);
         findings.step_run = step(draft, findings);
+    } else if draft.rollout.status.abort && !draft.fully_promoted() {
+        // What became of them is part of why the update was aborted.
+        let canary = &draft.rollout.status.canary;
+        let told = |known: &Option<RunStatusRef>| known.clone().map(|known| as_it_is(draft, known));
+        findings.background_run = told(&canary.current_background_analysis_run_status);
+        findings.step_run = told(&canary.current_step_analysis_run_status);
     }
 }
 
@@ -66,8 +72,9 @@ pub fn tidy(draft: &mut Draft) {
             .map(|run| run.name.clone())
             .collect()
     };
-    // The status of a blue-green update goes on telling of runs that are of no use any more.
+    // The status of a blue-green or aborted update goes on telling of runs that are of no use any more.
     let kept = names(&refs);
+    let of_steps = |run| if over(draft) { &None } else { run };
     let of_use = |purpose| {
         if applies(draft, purpose) {
             known(draft, purpose)
@@ -76,7 +83,7 @@ pub fn tidy(draft: &mut Draft) {
         }
     };
     let (before, after) = (of_use(Purpose::PrePromotion), of_use(Purpose::PostPromotion));
-    let in_use = names(&[refs[0], refs[1], before, after]);
+    let in_use = names(&[of_steps(refs[0]), of_steps(refs[1]), before, after]);
     cancel_others(draft, &in_use);
     forget_old(draft, &kept);
 }
@@ -176,19 +183,24 @@ fn promotion(draft: &mut Draft, findings: &mut Findings, purpose: Purpose) -> Op
     }
 }
 
-/// What became of a run that decides nothing any more.
+/// What became of a run that decides nothing any more, told when it is news.
 fn told(draft: &mut Draft, purpose: Purpose, known: RunStatusRef) -> RunStatusRef {
+    let next = as_it_is(draft, known.clone());
+    if next.status != known.status {
+        draft.note(phase_note(purpose, &known, &next.status));
+    }
+    next
+}
+
+/// The run as it is now; one that is not seen, or has not begun, as it was known.
+fn as_it_is(draft: &Draft, known: RunStatusRef) -> RunStatusRef {
     let run = draft.runs.iter().find(|run| run.metadata.name == known.name);
     let Some(run) = run.filter(|run| !run.status.phase.is_empty()) else {
         return known;
     };
-    let (status, message) = (run.status.phase.clone(), run.status.message.clone());
-    if status != known.status {
-        draft.note(phase_note(purpose, &known, &status));
-    }
     RunStatusRef {
-        status,
-        message,
+        status: run.status.phase.clone(),
+        message: run.status.message.clone(),
         ..known
     }
 }
@@ -226,21 +238,16 @@ fn carry(
 }
 
 fn phase_note(purpose: Purpose, known: &RunStatusRef, phase: &str) -> Note {
-    let before = if known.status.is_empty() {
-        "NoPreviousStatus"
-    } else {
-        &known.status
-    };
     let message = format!(
-        "{} Analysis Run '{}' Status New: '{phase}' Previous: '{before}'",
+        "{} Analysis Run '{}' Status New: '{phase}' Previous: '{}'",
         purpose.name(),
-        known.name
+        known.name,
+        known.status
     );
     let reason = format!("AnalysisRun{phase}");
     match phase {
         "Failed" | "Error" => Note::warning(reason, message),
-        // That a run is being measured follows from the step.
-        "Running" | "Pending" => Note::normal(reason, message).quietly(),
+        "Pending" => Note::normal(reason, message).quietly(),
         _ => Note::normal(reason, message),
     }
 }
@@ -284,6 +291,7 @@ pub fn passed(draft: &Draft, known: Option<&RunStatusRef>) -> bool {
     })
 }
 
+/// Whether it ended because nobody needed it any more: it judged nothing.
 pub fn told_to_stop(run: &AnalysisRun) -> bool {
     run.spec.terminate && run.status.phase == "Successful"
 }

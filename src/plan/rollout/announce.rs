@@ -6,8 +6,27 @@ use crate::api::template;
 use crate::base::names::{annotation, condition, label, reason};
 use crate::plan::rollout::draft::Draft;
 use crate::plan::rollout::{analysis, conditions, cutover, pause, traffic};
-use crate::plan::{Announcement, Moment};
+use crate::plan::{Announcement, Moment, Note};
 use chrono::{DateTime, Utc};
+
+/// Puts the notes of a plan into the order in which Argo Rollouts tells them: pass by pass, and in each pass by what they are about.
+pub fn order(notes: &mut [Note]) {
+    let place = |note: &Note| match note.reason.as_str() {
+        reason::ROLLOUT_UPDATED => 0,
+        reason::NEW_REPLICA_SET => 1,
+        reason::SWITCH_SERVICE => 3,
+        // What carries a weight, before the weight.
+        "UpdatedDestinationRule" | "Updated VirtualService" | "PatchingALBIngress" => 4,
+        "CreatingCanaryIngress" | "PatchingCanaryIngress" => 4,
+        reason::WEIGHT_UPDATED => 5,
+        reason::SCALING_REPLICA_SET => 7,
+        reason::SKIP_STEPS | reason::ROLLOUT_NOT_COMPLETED | reason::STEP_COMPLETED => 8,
+        reason::ROLLOUT_PAUSED | reason::ROLLOUT_RESUMED => 9,
+        reason::ROLLOUT_ABORTED | reason::ROLLOUT_COMPLETED => 9,
+        _ => 6,
+    };
+    notes.sort_by_key(|note| (note.told.0, place(note), note.told.1));
+}
 
 /// The announcements of a plan, in the order in which things happened.
 pub fn announcements(draft: &Draft) -> Vec<Announcement> {

@@ -73,6 +73,9 @@ pub fn saturated(draft: &Draft, set: Option<&ReplicaSet>) -> bool {
 /// The size of the new version now: that of the preview until the switch is decided, then the whole.
 pub fn size_of_new(draft: &Draft) -> i32 {
     let (status, replicas) = (&draft.rollout.status, draft.replicas());
+    if let Some(new) = draft.set(draft.roles().new).filter(|_| open_to_all(draft)) {
+        return new.replicas_desired;
+    }
     let Some(count) = draft
         .blue_green
         .and_then(|strategy| strategy.preview_replica_count)
@@ -89,10 +92,17 @@ pub fn size_of_new(draft: &Draft) -> i32 {
     if whole { replicas } else { count.max(0) }
 }
 
+/// Whether the active Service leads to the pods of all versions, as when a canary without a router has just become blue-green: until it
+/// is led to stable alone, each further pod of the new version would get users that nobody meant for it.
+fn open_to_all(draft: &Draft) -> bool {
+    let roles = draft.roles();
+    active_hash(draft).is_empty() && roles.stable.is_some() && roles.stable != roles.new
+}
+
 /// The new version has the pods that it shall have before the switch.
 pub fn ready(draft: &Draft) -> bool {
     let size = size_of_new(draft);
-    let new = draft.set(draft.roles().new);
+    let new = draft.set(draft.roles().new).filter(|_| !open_to_all(draft));
     new.is_some_and(|set| set.replicas_desired == size && set.available == size)
 }
 

@@ -52,6 +52,9 @@ pub struct Draft<'a> {
     pub hop: bool,
     /// Set when the status is the reason for what comes next, and must not wait for company.
     pub reason_first: bool,
+    /// Which pass of the plan this is, for the order in which things are told.
+    pub pass: usize,
+    told: usize,
 }
 
 /// A write, and what to tell once it succeeded.
@@ -118,6 +121,8 @@ impl<'a> Draft<'a> {
             promotes_nothing: false,
             hop: false,
             reason_first: false,
+            pass: 0,
+            told: 0,
         }
     }
 
@@ -182,6 +187,14 @@ impl<'a> Draft<'a> {
         }
     }
 
+    /// Whether the Events of the steps tell what sizes and pauses come to: the update of a canary without a router. Each Event is a
+    /// request, and there a step means two sizes.
+    pub fn told_by_steps(&self) -> bool {
+        let status = &self.rollout.status;
+        let steps = !self.canary.steps.is_empty() && !self.routed();
+        steps && !status.abort && !status.stable_rs.is_empty() && !self.fully_promoted()
+    }
+
     /// The new version is the stable one.
     pub fn fully_promoted(&self) -> bool {
         let status = &self.rollout.status;
@@ -190,11 +203,21 @@ impl<'a> Draft<'a> {
 
     /// Tells about the status that this plan writes.
     pub fn note(&mut self, note: Note) {
+        let note = self.in_turn(note);
         self.notes.push(note);
+    }
+
+    fn in_turn(&mut self, note: Note) -> Note {
+        self.told += 1;
+        Note {
+            told: (self.pass, self.told),
+            ..note
+        }
     }
 
     /// Tells about the write at this index, as it was just returned by the function that added it.
     pub fn tell(&mut self, write: usize, note: Note) {
+        let note = self.in_turn(note);
         self.writes[write].notes.push(note);
     }
 
@@ -270,16 +293,17 @@ impl<'a> Draft<'a> {
     /// Gives a workload another number of pods.
     pub fn scale(&mut self, kind: Kind, key: Key, guard: Guard, to: i32) -> usize {
         let body = serde_json::json!({"spec": {"replicas": to}});
-        self.add(Verb::PatchScale, kind, key, guard, body)
+        self.add(Verb::Replace, kind, key, guard, body)
+    }
+
+    /// Changes an object that may be updated and not patched, before whatever is decided later.
+    pub fn replace_first(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) {
+        self.add(Verb::Replace, kind, key, guard, patch);
+        self.barrier = self.writes.len();
     }
 
     pub fn delete(&mut self, kind: Kind, key: Key, guard: Guard) {
         self.add(Verb::Delete, kind, key, guard, Value::Null);
-    }
-
-    /// Adds a patch that must be there before whatever is decided later.
-    pub fn patch_first(&mut self, kind: Kind, key: Key, guard: Guard, patch: Value) -> usize {
-        self.move_traffic(kind, key, guard, patch)
     }
 
     /// Adds a write that moves traffic: nothing decided later may join a write decided earlier. Creates what must not exist.

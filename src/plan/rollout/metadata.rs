@@ -219,7 +219,7 @@ fn edit_pods(draft: &mut Draft, index: usize, worn: Worn) {
     let whole = edits.len() <= limits::POD_EDITS_MAX;
     edits.truncate(limits::POD_EDITS_MAX);
     for (key, guard, patch) in edits {
-        draft.patch_first(Kind::Pod, key, guard, patch);
+        draft.replace_first(Kind::Pod, key, guard, patch);
     }
     if !whole {
         draft.wake(draft.now);

@@ -13,6 +13,7 @@ mod conditions;
 mod cutover;
 mod draft;
 mod duration;
+pub mod former_routers;
 mod intent;
 mod metadata;
 mod opening;
@@ -104,6 +105,7 @@ pub fn plan(seen: &Observed, now: DateTime<Utc>) -> Plan {
         }
         analysis::tidy(&mut draft);
         services::release(&mut draft);
+        former_routers::release(&mut draft);
         return conclude(draft);
     }
     retreat::reconcile(&mut draft);
@@ -137,6 +139,7 @@ fn prepare(draft: &mut Draft) {
 /// Passes until nothing changes or a write must be seen first.
 fn chain(draft: &mut Draft) {
     for _ in 0..limits::PLAN_PASSES_MAX {
+        draft.pass += 1;
         let before = (
             draft.rollout.clone(),
             draft.sets.clone(),
@@ -181,6 +184,7 @@ fn conclude(mut draft: Draft) -> Plan {
         });
         notes.extend(of_status);
     }
+    announce::order(&mut notes);
     Plan {
         actions,
         notes,
@@ -194,8 +198,9 @@ fn conclude(mut draft: Draft) -> Plan {
 /// The merge patch from the status as it was to the status as it should be: only what differs, so that fields of others survive.
 fn status_patch(old: &RolloutStatus, new: &RolloutStatus) -> Option<Value> {
     let encode = |status: &RolloutStatus| serde_json::to_value(status).unwrap_or_default();
-    // A status never written before has nothing stored, not even the members that are always there.
-    let stored = if *old == RolloutStatus::default() {
+    // A status never written before has nothing stored, not even the members that are always there once something was rolled out.
+    let rolled_out = !new.current_pod_hash.is_empty();
+    let stored = if *old == RolloutStatus::default() && rolled_out {
         json!({})
     } else {
         encode(old)

@@ -196,15 +196,20 @@ fn resize(draft: &mut Draft, index: usize, to: i32) -> bool {
     if patch == json!({}) {
         return false;
     }
-    let set = &draft.sets[index];
-    let (name, revision) = (set.name().to_owned(), set.metadata.revision());
     let write = draft.patch_set(index, &patch);
     if from != to {
-        let note = Note::scaled(&name, revision, from, to);
-        // Sizes in between follow from the steps, which have Events of their own.
-        draft.tell(write, if to == 0 { note } else { note.quietly() });
+        tell(draft, index, write, (from, to));
     }
     from != to
+}
+
+/// Tells of a new size, unless another Event says it already: that the version was made, or that a step is done.
+fn tell(draft: &mut Draft, index: usize, write: usize, (from, to): (i32, i32)) {
+    let set = &draft.sets[index];
+    let made_by_this_plan = set.metadata.resource_version.is_empty();
+    let told_already = made_by_this_plan || draft.told_by_steps() && to != 0;
+    let note = Note::scaled(set.name(), set.metadata.revision(), from, to);
+    draft.tell(write, if told_already { note.quietly() } else { note });
 }
 
 /// Old versions: pods that are not ready go first, the rest as far as availability allows, newest revision first.
@@ -344,9 +349,7 @@ fn resize_old(draft: &mut Draft, index: usize, to: i32) -> bool {
     if to == 0 && set.metadata.annotation(annotation::SCALE_DOWN_DEADLINE).is_some() {
         patch["metadata"]["annotations"][annotation::SCALE_DOWN_DEADLINE] = Value::Null;
     }
-    let (name, revision) = (set.name().to_owned(), set.metadata.revision());
     let write = draft.patch_set(index, &patch);
-    let note = Note::scaled(&name, revision, from, to);
-    draft.tell(write, if to == 0 { note } else { note.quietly() });
+    tell(draft, index, write, (from, to));
     true
 }

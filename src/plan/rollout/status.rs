@@ -202,9 +202,8 @@ pub fn persist(draft: &mut Draft, mut status: RolloutStatus, abort_message: &str
     let old = draft.rollout.status.clone();
     conditions::update(draft, &old, &mut status, abort_message);
     if let Some(note) = intent::transition(&old, &status) {
-        let resumed = note.reason == reason::ROLLOUT_RESUMED;
-        // The step's own Event says the same.
-        draft.note(if resumed { note.quietly() } else { note });
+        let told_already = note.reason == reason::ROLLOUT_RESUMED && draft.told_by_steps();
+        draft.note(if told_already { note.quietly() } else { note });
     }
     duration::update(draft, &old, &mut status);
     seal(draft, &mut status);

@@ -120,9 +120,7 @@ fn write(draft: &mut Draft, canary: i32) {
         });
         let at = draft.move_traffic(write.kind, write.key, guard, write.body);
         if let Some((reason, message)) = write.told {
-            // The change of the weight has an Event of its own; what is made for it is told once.
-            let note = Note::normal(reason, message);
-            draft.tell(at, if write.creates { note } else { note.quietly() });
+            draft.tell(at, Note::normal(reason, message));
         }
         draft.hop = true;
     }

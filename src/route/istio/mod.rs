@@ -7,7 +7,7 @@ pub mod subset;
 
 use crate::api::traffic::{Istio, IstioVirtualService};
 use crate::base::object::{Key, Kind};
-use crate::route::{Look, Object, Router, Subject, Wanted, Weights, Write};
+use crate::route::{Look, Object, Router, Special, Subject, Wanted, Weights, Write};
 use select::Protocol;
 use serde_json::{Map, Value, json};
 
@@ -145,6 +145,25 @@ impl<'a> VirtualServices<'a> {
         (!spec.is_empty()).then(|| json!({"spec": spec}))
     }
 
+    /// What a write of the VirtualService `seen` is told as: its weights, or else the route beside them that is new.
+    fn told(&self, seen: &Value, name: &str, wanted: &Wanted, look: Look) -> Option<String> {
+        let weights = self.weights(look);
+        if weights.iter().any(|weights| *weights != Some(wanted.weights)) {
+            let weight = wanted.weights.canary;
+            return Some(format!("VirtualService `{name}` set to desiredWeight '{weight}'"));
+        }
+        let there = |special: &&Special| {
+            let mut routes = seen["spec"]["http"].as_array().into_iter().flatten();
+            routes.any(|route| route["name"] == special.name())
+        };
+        let new = wanted.specials.iter().find(|special| !there(special))?;
+        let what = match new {
+            Special::Header(_) => "headerRoute",
+            Special::Mirror(_) => "mirrorRoute",
+        };
+        Some(format!("VirtualService `{name}` set {what} '{}'", new.name()))
+    }
+
     fn problem_of_rule(&self, look: Look) -> Option<String> {
         let config = self.config.destination_rule.as_ref()?;
         let rule = look(Kind::DestinationRule, &self.rule_key()?)?;
@@ -241,14 +260,13 @@ impl Router for VirtualServices<'_> {
     fn writes(&self, look: Look, wanted: &Wanted) -> Vec<Write> {
         let write = |(key, config): (Key, &IstioVirtualService)| {
             let body = self.patch(look(Kind::VirtualService, &key)?, config, wanted)?;
-            let (name, weight) = (&config.name, wanted.weights.canary);
-            let message = format!("VirtualService `{name}` set to desiredWeight '{weight}'");
+            let told = self.told(look(Kind::VirtualService, &key)?, &config.name, wanted, look);
             Some(Write {
                 kind: Kind::VirtualService,
                 key,
                 body,
                 creates: false,
-                told: Some(("Updated VirtualService", message)),
+                told: told.map(|message| ("Updated VirtualService", message)),
             })
         };
         self.services().filter_map(write).collect()

@@ -244,7 +244,13 @@ impl SaysWhatIsWrong {
                 Some(run) != id.as_ref() || after.is_some_and(|after| !said(after, metric))
             });
         }
-        for run in sight.picture.delta.runs.iter().filter_map(|turn| turn.after.as_ref()) {
+        for run in sight
+            .picture
+            .delta
+            .runs
+            .iter()
+            .filter_map(|turn| turn.after.as_ref())
+        {
             // What waited for it gets on from here.
             if let Some(rollout) = sight.picture.by_uid(&run.owner).filter(|_| run.over()) {
                 self.moved.insert(rollout.id.clone(), sight.now());

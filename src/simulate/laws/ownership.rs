@@ -73,6 +73,7 @@ impl OnlyItsOwn {
             {
                 None
             }
+            routers::DESTINATION_RULES if is_let_go(before, after) => None,
             resource @ (routers::INGRESSES | routers::VIRTUAL_SERVICES | routers::DESTINATION_RULES) => {
                 of_router(sight, resource, &id, before, after)
             }
@@ -236,6 +237,29 @@ fn service(sight: &Sight<'_>, id: &Id, before: &Value, after: &Value) -> Option<
         object
     };
     differs(&masked(before), &masked(after))
+}
+
+/// Whether all that happened to a rule is that its management ended: no subset selects by hash any more.
+fn is_let_go(before: &Value, after: &Value) -> bool {
+    let hashes = |rule: &Value| {
+        let subsets = list(&rule["spec"], "subsets").iter();
+        subsets
+            .filter(|subset| !subset["labels"][label::POD_HASH].is_null())
+            .count()
+    };
+    let managed = |rule: &Value| super::read::annotation(rule, annotation::MANAGED_BY).is_some();
+    let masked = |rule: &Value| {
+        let mut rule = rule.clone();
+        let subsets = rule["spec"]["subsets"].as_array_mut();
+        for subset in subsets.into_iter().flatten() {
+            subset["labels"][label::POD_HASH] = Value::Null;
+        }
+        rule["metadata"]["annotations"][annotation::MANAGED_BY] = Value::Null;
+        bare(&mut rule);
+        rule
+    };
+    let ended = managed(before) && !managed(after) && hashes(after) == 0;
+    ended && differs(&masked(before), &masked(after)).is_none()
 }
 
 fn of_router(sight: &Sight<'_>, resource: &str, id: &Id, before: &Value, after: &Value) -> Option<String> {

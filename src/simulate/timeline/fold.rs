@@ -312,12 +312,12 @@ impl Fold<'_> {
             });
         };
         let Some(before) = before else {
+            let version = match tag(&after["spec"]["template"]) {
+                none if none.is_empty() => String::new(),
+                tag => format!(", version {tag}"),
+            };
             return self.row(Happening::Object {
-                object: format!(
-                    "Rollout {}, version {}",
-                    self.name,
-                    tag(&after["spec"]["template"])
-                ),
+                object: format!("Rollout {}{version}", self.name),
                 gone: false,
             });
         };
@@ -401,7 +401,8 @@ fn differences(before: &Value, after: &Value, picture: &Picture) -> Vec<Happenin
     if was["currentPodHash"] != *hash && picture.updating() {
         let set = picture.sets.get(picture.current());
         found.push(Happening::Release {
-            version: tag(&after["spec"]["template"]),
+            // The template of a Rollout that refers to a workload is not in it.
+            version: set.map_or_else(|| tag(&after["spec"]["template"]), |set| set.tag.clone()),
             hash: text(hash),
             revision: set.and_then(|set| set.revision),
         });

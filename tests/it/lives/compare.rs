@@ -8,6 +8,7 @@ pub fn mask(value: Value, hashes: &Map<String, Value>) -> Value {
     for (version, hash) in hashes {
         text = text.replace(hash.as_str().unwrap(), &format!("{{{version}}}"));
     }
+    let text = text.replace(super::stub::STUB, "{stub}");
     let times = regex::Regex::new(r#""\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ""#).unwrap();
     let text = times.replace_all(&text, "\"{time}\"");
     serde_json::from_str(&text).unwrap()

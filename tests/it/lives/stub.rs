@@ -1,55 +1,46 @@
 //! The recorded world: who answers analyses, and ReplicaSets without pods.
 
-use chrono::{DateTime, TimeDelta};
+use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use serin::base::object::Kind;
+use serin::simulate::fault::{Fault, Misanswer, Query};
 use serin::simulate::people::{Hand, id};
-use serin::simulate::prometheus::scripted::{Say, Scripted};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
 
-/// The last part of the address that the recorded world asked.
-fn asked(metric: &Value) -> &str {
-    let url = metric["provider"]["web"]["url"].as_str().unwrap_or_default();
-    url.rsplit('/').next().unwrap_or_default()
+/// Where the recorded `http://{stub}` is.
+pub const STUB: &str = "stub.example";
+
+/// The manifest with the address of the stub in it.
+pub fn with_stub(object: &Value) -> Value {
+    serde_json::from_str(&object.to_string().replace("{stub}", STUB)).unwrap()
 }
 
-/// What was answered at `/seq/NAME/1,0`: one number after the other, the last one stays. Measured each second.
-pub fn turns(life: &Value) -> Vec<Scripted> {
-    let objects = life["objects"].as_array().unwrap().iter();
-    let metrics = objects.flat_map(|object| object["spec"]["metrics"].as_array().into_iter().flatten());
-    let sequences = metrics.map(asked).filter(|asked| asked.contains(','));
-    let script = |sequence: &str| Scripted {
-        contains: format!("\"{sequence}\""),
-        since: DateTime::UNIX_EPOCH,
-        values: sequence
-            .split(',')
-            .enumerate()
-            .map(|(turn, number)| {
-                let from = TimeDelta::milliseconds(1_000 * turn as i64 - 500);
-                (from, Say::Number(number.parse().unwrap()))
-            })
-            .collect(),
-    };
-    sequences.map(script).collect()
+/// The stub that the recorded world asked: `/v/NUMBER`, `/seq/NAME/1,0` with one number after the other, the last one again and
+/// again, and `/err`.
+#[derive(Debug, Default)]
+pub struct Stub {
+    asked: BTreeMap<String, usize>,
 }
 
-/// The recorded world asked a stub, at `/v/NUMBER`, over HTTP; here Prometheus gives the same number.
-pub fn by_prometheus(object: &Value) -> Value {
-    let mut object = object.clone();
-    for metric in object["spec"]["metrics"].as_array_mut().into_iter().flatten() {
-        let number = asked(metric);
-        let query = if number.contains(',') {
-            format!("turns{{of=\"{number}\"}}")
-        } else {
-            format!("vector({number})")
-        };
-        metric["provider"] =
-            json!({"prometheus": {"address": "http://prometheus.monitoring:9090", "query": query}});
-        metric["successCondition"] = json!("result[0] == 1");
+impl Fault for Stub {
+    fn name(&self) -> &'static str {
+        "recorded answers"
     }
-    object
+
+    fn ask(&mut self, query: &Query<'_>, _: DateTime<Utc>) -> Option<Misanswer> {
+        let path = query.query.strip_prefix("http://")?.strip_prefix(STUB)?;
+        if path == "/err" {
+            return Some(Misanswer::Say(500, "text/plain", Vec::new()));
+        }
+        let numbers: Vec<&str> = path.rsplit('/').next()?.split(',').collect();
+        let turn = self.asked.entry(path.to_owned()).or_default();
+        let number: f64 = numbers[(*turn).min(numbers.len() - 1)].parse().unwrap();
+        *turn += 1;
+        let body = format!("{{\"value\": {number}}}");
+        Some(Misanswer::Say(200, "application/json", body.into_bytes()))
+    }
 }
 
 /// ReplicaSets report their pods available 250 ms after each change of size, except those of an image named `bad…`.

@@ -109,11 +109,17 @@ fn l5_a_late_verdict_is_where_an_update_gets_on() {
         let run = json!({"metadata": {"labels": labels, "ownerReferences": owner()}, "status": {"phase": "Running"}});
         stage.world("analysisruns", "web-post", run).pass(900);
         if over {
-            stage.world("analysisruns", "web-post", json!({"status": {"phase": "Successful"}}));
+            stage.world(
+                "analysisruns",
+                "web-post",
+                json!({"status": {"phase": "Successful"}}),
+            );
         }
         stage
     };
     let mut late = check(true);
     late.log("the verdict is there").keeps("L5");
-    late.pass(900).log("and nothing came of it").breaks("L5", &["nothing has moved for"]);
+    late.pass(900)
+        .log("and nothing came of it")
+        .breaks("L5", &["nothing has moved for"]);
 }
