@@ -15,7 +15,7 @@ demo-real: cluster-tools
 test: cluster-tools
 	cargo test --lib --bins --examples --test it
 	cargo test --doc
-	cargo test --test sim -- stories:: swarm:: faults:: points:: mutants::
+	cargo test --test sim -- stories:: swarm:: faults:: points:: pairs:: mutants::
 	RUST_TEST_THREADS=16 cargo test --test e2e
 
 # The pure core alone and the whole, both without warnings; the core must not be able to reach IO.

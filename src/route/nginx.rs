@@ -116,12 +116,13 @@ impl<'a> Ingresses<'a> {
                 "ingress `{name}` has no rules using service {service} backend: give it the path whose traffic the canary shall share"
             ));
         }
-        let meta = &look(Kind::Ingress, canary)?["metadata"];
-        let owners = meta["ownerReferences"].as_array();
-        let ours = owners
-            .into_iter()
-            .flatten()
-            .any(|owner| owner["controller"] == true && owner["uid"] == self.of.rollout.uid.as_str());
+        let seen = look(Kind::Ingress, canary)?;
+        // One that was left behind without its Rollout is taken up again, as pods are.
+        let orphan = annotation(seen, &self.annotation("canary")) == Some("true");
+        let ours = match controller(seen) {
+            Some(owner) => owner["uid"] == self.of.rollout.uid.as_str(),
+            None => orphan,
+        };
         let name = &canary.name;
         (!ours).then(|| {
             format!("canary ingress `{name}` controlled by different object: delete it, and it is made anew, or rename it")
@@ -142,6 +143,15 @@ fn owner(meta: &Meta) -> Value {
         "controller": true, "blockOwnerDeletion": true})
 }
 
+/// Who controls an object.
+fn controller(object: &Value) -> Option<&Value> {
+    let owners = object["metadata"]["ownerReferences"].as_array();
+    owners
+        .into_iter()
+        .flatten()
+        .find(|owner| owner["controller"] == true)
+}
+
 fn annotation<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
     object["metadata"]["annotations"].get(name)?.as_str()
 }
@@ -155,9 +165,19 @@ fn difference(seen: &Value, desired: &Value) -> Option<Value> {
         .filter(|(name, value)| annotation(seen, name) != value.as_str())
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect();
-    let mut patch = Map::new();
+    let mut metadata = Map::new();
     if !missing.is_empty() {
-        patch.insert("metadata".into(), json!({"annotations": missing}));
+        metadata.insert("annotations".into(), missing.into());
+    }
+    if controller(seen).is_none() {
+        let others = seen["metadata"]["ownerReferences"].as_array().cloned();
+        let mut owners = others.unwrap_or_default();
+        owners.extend(controller(desired).cloned());
+        metadata.insert("ownerReferences".into(), owners.into());
+    }
+    let mut patch = Map::new();
+    if !metadata.is_empty() {
+        patch.insert("metadata".into(), metadata.into());
     }
     if let Some(spec) = json::merge_diff(&seen["spec"], &desired["spec"]) {
         patch.insert("spec".into(), spec);

@@ -8,6 +8,7 @@ pub mod faults;
 pub mod gate;
 pub mod laws;
 pub mod manifests;
+pub mod options;
 pub mod people;
 pub mod play;
 pub mod playground;

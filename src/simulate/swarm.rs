@@ -2,6 +2,7 @@
 //! then the world heals, and the Rollout must come to rest. The laws hold all the while.
 
 mod case;
+mod options;
 mod ways;
 
 use crate::base::object::Kind;
@@ -18,6 +19,7 @@ use crate::simulate::transcript::{Keep, line};
 use crate::simulate::world::{Outcome, Setup, World, run};
 pub use case::{BLUE_GREEN_FROM, Case, Deed, ROUTERS_FROM, Way};
 use chrono::TimeDelta;
+pub use options::OPTIONS_FROM;
 use serde_json::{Value, json};
 use std::fmt::Write;
 use std::time::Duration;
@@ -160,6 +162,13 @@ fn perform(hand: &Hand, deed: &Deed) {
         Deed::PromoteFull => patch(hand, "status", &json!({"status": {"promoteFull": true}})),
         Deed::Scale(replicas) => patch(hand, "", &json!({"spec": {"replicas": replicas}})),
         Deed::Pause(paused) => patch(hand, "", &json!({"spec": {"paused": paused}})),
+        Deed::Edit(spec) => patch(hand, "", &json!({"spec": spec})),
+        Deed::Apply(object) => drop(hand.apply("person", object)),
+        Deed::Delete {
+            resource,
+            name,
+            policy,
+        } => drop(hand.delete("person", (resource, NAMESPACE, name), policy)),
     }
 }
 

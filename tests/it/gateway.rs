@@ -64,6 +64,22 @@ fn traffic_reaches_ready_pods(world: &World) {
     }
 }
 
+/// No weight of a later step, below that of the step before, is on the route before the status says that this step is reached.
+fn the_reason_is_stored(world: &World) {
+    let index = world.rollout().status.current_step_index;
+    let fallen = world.hash_of("v2").is_some() && canary_weight(world) == 10;
+    assert!(!fallen || index.is_none_or(|index| index >= 1), "{index:?}");
+}
+
+#[test]
+fn a_step_that_lowers_the_weight_is_stored_before_the_traffic_falls() {
+    let mut world = world(json!([{"setWeight": 50}, {"setWeight": 10}, {"pause": {}}]));
+    world.laws.push(the_reason_is_stored);
+    release(&mut world, "v2");
+    settle(&mut world);
+    assert_eq!((phase(&world).as_str(), canary_weight(&world)), ("Paused", 10));
+}
+
 /// What somebody does to the world.
 type Act = fn(&mut World);
 

@@ -27,6 +27,7 @@ pub fn sample<T>(all: Vec<T>, n: usize) -> Vec<T> {
 
 mod faults;
 mod mutants;
+mod pairs;
 mod points;
 mod stories;
 mod swarm;

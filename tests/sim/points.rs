@@ -35,7 +35,7 @@ fn disturbed(story: &Story, fault: Box<dyn Fault>) -> Played {
 }
 
 /// What was about to be told when its teller died is told by nobody: the status has it.
-fn only_untold(unmet: &str) -> bool {
+pub fn only_untold(unmet: &str) -> bool {
     ["slack: nothing says", "events: none says"]
         .iter()
         .any(|beginning| unmet.starts_with(beginning))

@@ -27,6 +27,11 @@ pub fn pass(draft: &mut Draft) {
         draft.hop = true;
         return;
     }
+    if traffic::falls_with_an_unstored_step(draft) {
+        status::finish(draft, &findings);
+        (draft.hop, draft.reason_first) = (true, true);
+        return;
+    }
     services::reconcile(draft);
     findings.weights = traffic::reconcile(draft);
     let weights = findings

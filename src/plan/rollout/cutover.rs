@@ -191,23 +191,25 @@ pub fn pause(draft: &mut Draft, findings: &mut Findings) {
     let judged = judged(draft, findings, strategy);
     // A person's promotion holds although the pods are not all there at this moment.
     findings.intent.stay_resumed = judged && status.controller_pause && status.pause_conditions.is_empty();
-    if replicas::halted(draft) || !ready(draft) || !judged {
+    if replicas::halted(draft) || !judged {
         return;
     }
-    let until = match started(status) {
-        Some(_) if pause_over(draft, strategy) => {
+    if let Some(started) = started(status) {
+        // Also while pods are missing, which the pause would hide for ever: the deadline does not run while it lasts.
+        if pause_over(draft, strategy) {
             findings.intent.remove_pause = Some(pause::BLUE_GREEN);
-            return;
+        } else if let Some(length) = length {
+            let until = started.start_time.get() + length;
+            draft.wake(until);
         }
-        Some(started) => started.start_time,
-        None if status.controller_pause => return,
-        None => {
-            findings.intent.add_pause = Some(pause::BLUE_GREEN);
-            Time::ceil(draft.now)
-        }
-    };
+        return;
+    }
+    if !ready(draft) || status.controller_pause {
+        return;
+    }
+    findings.intent.add_pause = Some(pause::BLUE_GREEN);
     if let Some(length) = length {
-        draft.wake(until.get() + length);
+        draft.wake(Time::ceil(draft.now).get() + length);
     }
 }
 

@@ -50,6 +50,8 @@ pub struct Draft<'a> {
     pub promotes_nothing: bool,
     /// Set when the next pass must see the outcome of a write first.
     pub hop: bool,
+    /// Set when the status is the reason for what comes next, and must not wait for company.
+    pub reason_first: bool,
     /// Which pass of the plan this is, for the order in which things are told.
     pub pass: usize,
     told: usize,
@@ -128,6 +130,7 @@ impl<'a> Draft<'a> {
             build_failure: None,
             promotes_nothing: false,
             hop: false,
+            reason_first: false,
             pass: 0,
             told: 0,
         }

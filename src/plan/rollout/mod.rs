@@ -162,7 +162,7 @@ fn conclude(mut draft: Draft) -> Plan {
     let announcements = announce::announcements(&draft);
     let (old, new) = (&draft.seen.rollout.status, &draft.rollout.status);
     let at_rest = draft.sets.iter().all(is_at_rest);
-    let minor = is_minor(old, new, draft.hop && !way_back::hands_over(&draft));
+    let minor = !draft.reason_first && is_minor(old, new, draft.hop && !way_back::hands_over(&draft));
     let same_step = old.current_step_index == new.current_step_index;
     let mut patch = status_patch(old, new);
     let (of_status, wake_at, waiting_for) = (draft.notes.clone(), draft.wake_at, draft.waiting_for.clone());

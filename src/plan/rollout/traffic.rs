@@ -193,6 +193,22 @@ fn desired(draft: &Draft) -> i32 {
     if lowers || sizing.reached() { goal } else { before }
 }
 
+/// Whether traffic would leave the canary for a step that only this plan has reached so far. Who died after that write would leave the
+/// step before behind, which asks for more: the traffic would come back, and go again.
+pub fn falls_with_an_unstored_step(draft: &Draft) -> bool {
+    let (stored, status) = (&draft.seen.rollout.status, &draft.rollout.status);
+    let same_update = stored.current_pod_hash == status.current_pod_hash
+        && stored.current_step_hash == status.current_step_hash
+        && stored.stable_rs == status.stable_rs;
+    let ahead = stored.current_step_index < status.current_step_index;
+    let may_fall = same_update && ahead && !status.abort && !status.promote_full;
+    may_fall
+        && draft.routed()
+        && way_back::leaving(draft).is_none()
+        && canary_may_serve(draft)
+        && desired(draft) < canary_share(draft)
+}
+
 /// The weight that the status says this version carries. Steps that were jumped over (a rollback within its window, a person's skip)
 /// gave it none, so theirs says nothing about its pods.
 fn carried_so_far(status: &RolloutStatus, hash: &str) -> i32 {

@@ -188,6 +188,27 @@ fn an_ingress_without_a_path_to_stable_or_of_somebody_else_is_refused() {
 }
 
 #[test]
+fn a_canary_ingress_that_was_left_behind_is_taken_up_again() {
+    let mut scene = scene(json!({"nginx": {"stableIngress": "edge"}}));
+    scene.serve(0);
+    let canary = scene.ingresses.get_mut("web-edge-canary").unwrap();
+    let other = json!({"kind": "Other", "name": "one", "uid": "o1"});
+    canary["metadata"]["ownerReferences"] = json!([other]);
+    assert_eq!(scene.problems(), Vec::<String>::new());
+    scene.serve(0);
+    let owners = &scene.ingresses["web-edge-canary"]["metadata"]["ownerReferences"];
+    assert_eq!((&owners[0], &owners[1]["uid"]), (&other, &json!("u1")));
+    assert!(scene.writes(0).is_empty());
+    let canary = scene.ingresses.get_mut("web-edge-canary").unwrap();
+    canary["metadata"] = json!({"name": "web-edge-canary"});
+    let problem = &scene.problems()[0];
+    assert!(
+        problem.contains("controlled by different object"),
+        "nobody's, but no canary: {problem}"
+    );
+}
+
+#[test]
 fn the_name_of_a_canary_ingress_fits() {
     assert_eq!(canary_name("web", "edge"), "web-edge-canary");
     let long = canary_name("web", &"x".repeat(253));

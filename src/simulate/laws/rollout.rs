@@ -131,9 +131,14 @@ impl Rollout {
         }
     }
 
-    /// The newest spec was seen by the controller.
+    /// The newest spec was seen by the controller, and so was the newest template where that comes from elsewhere.
     pub fn observed(&self) -> bool {
-        self.status.observed == self.generation.to_string()
+        let refers = self.raw["spec"]["workloadRef"].is_object();
+        let followed = || {
+            let noted = read::annotation(&self.raw, annotation::WORKLOAD_GENERATION);
+            noted == self.raw["status"]["workloadObservedGeneration"].as_str()
+        };
+        self.status.observed == self.generation.to_string() && (!refers || followed())
     }
 
     /// The version of the current template is the stable one.

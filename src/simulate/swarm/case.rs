@@ -1,5 +1,6 @@
 //! What a seed of the swarm picks: the Rollout with its parameters, what people do, and what goes wrong.
 
+use super::options::{self, OPTIONS_FROM};
 use super::ways::{self, Router};
 use super::{NAME, NAMESPACE, TROUBLE};
 use crate::base::seed::Seed;
@@ -50,25 +51,34 @@ pub enum Deed {
     PromoteFull,
     Scale(u64),
     Pause(bool),
+    /// A merge patch of the Rollout's spec.
+    Edit(Value),
+    /// Creates or merges an object.
+    Apply(Value),
+    Delete {
+        resource: String,
+        name: String,
+        policy: String,
+    },
 }
 
-pub(super) struct Draw(Seed);
+pub(super) struct Draw(pub(super) Seed);
 
 impl Draw {
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0.next_u64() % bound.max(1)
     }
 
-    pub fn one_in(&mut self, n: u64) -> bool {
+    pub(super) fn one_in(&mut self, n: u64) -> bool {
         self.below(n) == 0
     }
 
-    fn one<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+    pub(super) fn one<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         let at = usize::try_from(self.below(choices.len() as u64)).unwrap_or_default();
         &choices[at]
     }
 
-    pub fn of<T: Clone>(&mut self, choices: &[T]) -> T {
+    pub(super) fn of<T: Clone>(&mut self, choices: &[T]) -> T {
         self.one(choices).clone()
     }
 }
@@ -76,6 +86,9 @@ impl Draw {
 impl Case {
     /// The case of a seed.
     pub fn drawn(seed: u64) -> Self {
+        if seed >= OPTIONS_FROM {
+            return options::drawn(seed);
+        }
         let mut draw = Draw(Seed::new(seed ^ 0x5e71));
         let way = match draw.one_in(2) {
             _ if seed >= ROUTERS_FROM => Way::Router(ways::router(&mut draw)),
@@ -86,10 +99,7 @@ impl Case {
         let objects = objects(&mut draw, way);
         let controllers = if draw.one_in(3) { 2 } else { 1 };
         let deeds = deeds(&mut draw);
-        let count = draw.of(&[0, 1, 1, 2, 2, 3, 4]);
-        let faults = (0..count)
-            .map(|_| (draw.one(CATALOGUE).name, draw.0.next_u64()))
-            .collect();
+        let faults = troubles(&mut draw);
         Self {
             seed,
             objects,
@@ -275,7 +285,15 @@ fn rollout(draw: &mut Draw, strategy: &Value) -> Value {
             "strategy": strategy}})
 }
 
-fn deeds(draw: &mut Draw) -> Vec<(Duration, Deed)> {
+/// What goes wrong.
+pub(super) fn troubles(draw: &mut Draw) -> Vec<(&'static str, u64)> {
+    let count = draw.of(&[0, 1, 1, 2, 2, 3, 4]);
+    (0..count)
+        .map(|_| (draw.one(CATALOGUE).name, draw.0.next_u64()))
+        .collect()
+}
+
+pub(super) fn deeds(draw: &mut Draw) -> Vec<(Duration, Deed)> {
     let mut deeds = vec![(Duration::from_secs(25 + draw.below(10)), image(draw))];
     for _ in 0..draw.below(4) {
         let deed = match draw.below(10) {
