@@ -13,9 +13,9 @@ demo-real: cluster-tools
 
 # Every test; of the simulations' seeds and points a sample (see sim). The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
 test: cluster-tools
-	cargo test --lib --bins --examples --test it
+	cargo test --lib --bins --examples
 	cargo test --doc
-	cargo test --test sim -- stories:: swarm:: faults:: points:: pairs:: mutants::
+	SERIN_SIM_MOST=1 cargo test --profile sim --test it --test sim
 	RUST_TEST_THREADS=16 cargo test --test e2e
 
 # The pure core alone and the whole, both without warnings; the core must not be able to reach IO.

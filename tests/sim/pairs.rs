@@ -3,6 +3,7 @@
 //! `SERIN_PAIR=name` or `SERIN_PAIR=name+other` plays those only, and shows the timelines where they are few. `SERIN_PAIRS=3/8` plays
 //! the third of eight parts.
 
+use crate::Share;
 use crate::points::only_untold;
 use crate::stories::in_parallel;
 use serin::simulate::fault::Fault;
@@ -17,9 +18,9 @@ use serin::simulate::transcript::Keep;
 use std::fmt::Write;
 use std::time::{Duration, Instant};
 
-/// One of so many worlds is played when the whole is not. Primes, so that each option is met.
-const SAMPLE: usize = 17;
-const SAMPLE_CRASHED: usize = 101;
+/// How many of the worlds are played when not all are.
+const SHARE: Share = Share { least: 17, most: 1 };
+const SHARE_CRASHED: Share = Share { least: 101, most: 13 };
 /// Crash points of each world.
 const POINTS: usize = 3;
 /// As long as what delays ask for: old versions are gone in all runs or in none.
@@ -70,12 +71,12 @@ fn asked(pair: &Pair) -> bool {
 }
 
 /// The part of the whole that is asked for: every `n`th, or all.
-fn part<T>(worlds: Vec<T>, n: usize) -> Vec<T> {
+fn part<T>(worlds: Vec<T>, share: Share) -> Vec<T> {
     if std::env::var_os("SERIN_PAIR").is_some() {
         return worlds;
     }
     let Ok(part) = std::env::var("SERIN_PAIRS") else {
-        return crate::sample(worlds, n);
+        return crate::sample(worlds, share);
     };
     let (number, of) = part.split_once('/').unwrap();
     let (number, of): (usize, usize) = (number.parse().unwrap(), of.parse().unwrap());
@@ -142,7 +143,7 @@ fn every_pair_of_options_breaks_no_law_and_ends_as_told() {
         count(|verdict| matches!(verdict, Verdict::Refused(..))),
         count(|verdict| matches!(verdict, Verdict::Apart(_))),
     );
-    let worlds = part(worlds(), SAMPLE);
+    let worlds = part(worlds(), SHARE);
     let (count, few, began) = (worlds.len(), worlds.len() < 3, Instant::now());
     let keep = if few { Keep::All } else { Keep::Last(0) };
     let failed: Vec<_> = in_parallel(worlds, |world| {
@@ -194,7 +195,7 @@ fn some<T: Copy>(points: &[T], label: &str) -> Vec<T> {
 
 #[test]
 fn every_pair_of_options_ends_the_same_after_a_crash() {
-    let worlds = part(worlds(), SAMPLE_CRASHED);
+    let worlds = part(worlds(), SHARE_CRASHED);
     let (count, began) = (worlds.len() * POINTS, Instant::now());
     let failed: Vec<_> = in_parallel(worlds, |world| {
         let tape = Tape::default();
