@@ -292,9 +292,8 @@ fn of_pods() -> Vec<Incident> {
                         _ => None,
                     });
                     if let Some(meta) = deployment {
-                        keep(&mut plan, |action| action.verb != Verb::PatchScale);
-                        let mut action = patch(Kind::Deployment, &meta, json!({"spec": {"replicas": 0}}));
-                        action.verb = Verb::PatchScale;
+                        keep(&mut plan, |action| action.kind != Kind::Deployment);
+                        let action = patch(Kind::Deployment, &meta, json!({"spec": {"replicas": 0}}));
                         push(&mut plan, action);
                     }
                 }
