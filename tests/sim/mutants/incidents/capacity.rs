@@ -293,8 +293,7 @@ fn of_pods() -> Vec<Incident> {
                     });
                     if let Some(meta) = deployment {
                         keep(&mut plan, |action| action.kind != Kind::Deployment);
-                        let mut action = patch(Kind::Deployment, &meta, json!({"spec": {"replicas": 0}}));
-                        action.verb = Verb::Replace;
+                        let action = patch(Kind::Deployment, &meta, json!({"spec": {"replicas": 0}}));
                         push(&mut plan, action);
                     }
                 }
