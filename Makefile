@@ -11,7 +11,7 @@ demo-real: cluster-tools
 	cargo build --quiet --bin serin
 	cargo run --quiet --example demo-real -- $(SERIN_DEMO_ARGS)
 
-# Every test; of the simulations' seeds and points a sample (see sim). The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
+# Every test; the simulations optimised, because they are many, and of their crash and staleness points a part (see sim). The end-to-end ones on a real control plane come last: they wait more than they work, so many run at once.
 test: cluster-tools
 	cargo test --lib --bins --examples
 	cargo test --doc
@@ -25,7 +25,7 @@ check:
 	cargo clippy --quiet --all-targets -- -D warnings
 	./tests/tools/fence.sh
 
-# Every crash point, staleness point and planted bug, and 20,000 seeds; optimised, because they are many.
+# The simulations whole: every crash point and staleness point, too.
 sim:
 	SERIN_SIM_WHOLE=1 cargo test --profile sim --test sim
 
