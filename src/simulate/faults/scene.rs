@@ -99,6 +99,10 @@ impl Subject {
     /// A new image tag for the first container.
     pub fn set_tag(&self, hand: &Hand, who: &str, tag: &str) -> bool {
         let mut containers = self.object["spec"]["template"]["spec"]["containers"].clone();
+        if containers.as_array().is_none_or(Vec::is_empty) {
+            // Its template is somewhere else.
+            return false;
+        }
         let image = text(&containers[0]["image"]);
         let name = image.rsplit_once(':').map_or(image.as_str(), |(name, _)| name);
         containers[0]["image"] = format!("{name}:{tag}").into();

@@ -52,7 +52,9 @@ fn set_needed(sight: &Sight<'_>, change: &Change) -> Option<String> {
             return Some(format!("{hash} is the {what} version of {}", rollout.name()));
         }
     }
-    let share = picture.share_now(&rollout.id, hash);
+    // What somebody led there a moment ago the controller has not seen yet.
+    let share = picture.share(&rollout.id, hash);
+    let share = share.map_or(0, |share| share.least(sight.known_since()));
     if share > 0 {
         return Some(format!(
             "{hash} gets {} of the traffic of {}",
