@@ -169,3 +169,17 @@ fn a_new_version_makes_a_restart_needless() {
     let rollout = world.rollout();
     assert_eq!(rollout.status.restarted_at, rollout.spec.restart_at);
 }
+
+#[test]
+fn a_restart_waits_until_the_pods_that_a_smaller_size_takes_away_have_gone() {
+    let mut world = world(canary());
+    let patch = json!({"spec": {"replicas": 2, "restartAt": world.now}});
+    world.patch(Kind::Rollout, "web", &patch, false);
+    run_for(&mut world, 60);
+    assert!(evicted(&world).is_empty(), "all four pods are there still");
+    for name in ["c", "d"] {
+        world.objects.remove(&(Kind::Pod, name.to_owned()));
+    }
+    run_for(&mut world, 60);
+    assert_eq!(evicted(&world), ["a"]);
+}

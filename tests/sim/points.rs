@@ -42,12 +42,19 @@ pub fn only_untold(unmet: &str) -> bool {
         .any(|beginning| unmet.starts_with(beginning))
 }
 
-/// What a cache that stands still costs while pods go: the story, what it says, and why.
-const COSTS: &[(&str, &str, &str)] = &[(
-    "lost-nodes-in-a-canary-cost-no-more-than-their-pods",
-    "refusedMax",
-    "the share of the pods that went is moved when it is known that they went",
-)];
+/// What it costs when a cache stands still or a replica dies while pods go or come: the story, what it says, and why.
+const COSTS: &[(&str, &str, &str)] = &[
+    (
+        "lost-nodes-in-a-canary-cost-no-more-than-their-pods",
+        "refusedMax",
+        "the share of the pods that went is moved when it is known that they went",
+    ),
+    (
+        "load-balancer-swaps-services-without-changing-their-pods",
+        "refusedMax",
+        "the Service leads to the new pods all the time, and who comes back just then raises the weight before they are endpoints",
+    ),
+];
 
 fn is_a_cost(story: &str, unmet: &str) -> bool {
     COSTS
@@ -77,6 +84,14 @@ const BY_THE_SECOND: &[(&str, &str)] = &[
     ),
     (
         "full-promotion-waits-for-pods",
+        "its pods take just as long to start as the deadline for progress allows",
+    ),
+    (
+        "testers-of-a-canary-find-pods",
+        "its pods take just as long to start as the deadline for progress allows",
+    ),
+    (
+        "abort-goes-before-promotion",
         "its pods take just as long to start as the deadline for progress allows",
     ),
 ];

@@ -65,8 +65,8 @@ pub fn reconcile(draft: &mut Draft) {
         return;
     }
     draft.wake(draft.now + TimeDelta::seconds(limits::RESTART_RETRY_SECONDS));
-    if draft.writes_len() > 0 {
-        // Sizes may be on the move: what may go is worked out from what they come to.
+    if draft.writes_len() > 0 || shrinking(draft, &pods) {
+        // Sizes are on the move: what may go is worked out from what they come to.
         return;
     }
     let mut spare = spare(draft, &pods);
@@ -80,6 +80,16 @@ pub fn reconcile(draft: &mut Draft) {
         spare -= i32::from(serves);
         draft.evict(pod.metadata.key(), guard(&pod.metadata));
     }
+}
+
+/// Whether a version has more pods than are asked for: some are about to go, nobody knows which, and none of them is to be counted on.
+fn shrinking(draft: &Draft, pods: &[Pod]) -> bool {
+    versions(draft).into_iter().any(|index| {
+        let set = &draft.sets[index];
+        let stays = |pod: &&Pod| pod.metadata.controlled_by(&set.metadata.uid) && !pod.metadata.deleting();
+        let there = pods.iter().filter(stays).count();
+        i32::try_from(there).is_ok_and(|there| there > set.replicas_desired)
+    })
 }
 
 /// The pods of all versions; `None` when they cannot be listed now.
