@@ -51,7 +51,7 @@ fn open() -> BTreeMap<u64, String> {
         .map(|line| line.split('#').next().unwrap_or_default().trim());
     let of_line = |line: &str| {
         let (seed, law) = line.split_once(' ').unwrap();
-        (seed.parse().unwrap(), law.to_owned())
+        (seed.parse().unwrap(), law.trim().to_owned())
     };
     lines.filter(|line| !line.is_empty()).map(of_line).collect()
 }

@@ -194,9 +194,11 @@ impl FailClosed {
 
     fn failed_beside(&self, sight: &Sight<'_>, before: &Rollout) -> Option<String> {
         let id = (before.id.0.clone(), before.status.background_run.clone());
-        let run = sight.picture.runs.get(&id)?;
-        let age = sight.now() - *self.failed.get(&id)?;
-        (run.failed() && age > sight.facts.lag_max).then(|| {
+        let (run, at) = (sight.picture.runs.get(&id)?, *self.failed.get(&id)?);
+        let given_up = sight.picture.tale(before).and_then(|tale| tale.given_up);
+        let age = sight.now() - at;
+        let earlier = given_up.is_some_and(|since| at <= since);
+        (run.failed() && age > sight.facts.lag_max && !earlier).then(|| {
             format!(
                 "its background analysis run {} had ended in {} {} before",
                 run.id.1,

@@ -205,7 +205,8 @@ impl NoFailedGate {
         (!passed).then(|| format!("no analysis run of step {step} was successful in this attempt"))
     }
 
-    /// The background analysis had failed long enough to be known.
+    /// The background analysis had failed long enough to be known. One that failed before the attempt was given up is told of until a
+    /// retry has a run of its own.
     fn beside(&self, sight: &Sight<'_>, one: &Move<'_>) -> Option<String> {
         if one.passed.is_empty() || one.after.status.abort {
             return None;
@@ -213,7 +214,8 @@ impl NoFailedGate {
         let id = (one.before.id.0.clone(), one.before.status.background_run.clone());
         let (run, at) = (sight.picture.runs.get(&id)?, self.failed.get(&id)?);
         let age = sight.now() - *at;
-        let known = run.failed() && age > sight.facts.lag_max;
+        let earlier = one.turn.tale.given_up.is_some_and(|since| *at <= since);
+        let known = run.failed() && age > sight.facts.lag_max && !earlier;
         known.then(|| format!("the background run {} had ended in {}", shown(&id), run.phase))
     }
 }

@@ -101,6 +101,37 @@ fn s15_pods_of_any_replica_set_of_the_version_count() {
 }
 
 #[test]
+fn t8_what_failed_before_a_retry_closes_no_step_of_it() {
+    let check = |retried: bool| {
+        let mut stage = Stage::new();
+        let labels = json!({"rollouts-pod-template-hash": "new", "rollout-type": "Background"});
+        let run = json!({"metadata": {"labels": labels, "ownerReferences": owner()}, "status": {"phase": "Running"}});
+        stage.world("analysisruns", "web-new-2", run);
+        let named = json!({"currentBackgroundAnalysisRunStatus": {"name": "web-new-2", "status": "Running"}});
+        stage.weight(20).status(A, json!({"canary": named})).pass(10);
+        stage
+            .world(
+                "analysisruns",
+                "web-new-2",
+                json!({"status": {"phase": "Failed"}}),
+            )
+            .pass(10);
+        if retried {
+            stage
+                .status(A, json!({"abort": true, "currentStepIndex": 0}))
+                .weight(0)
+                .pass(10);
+            stage.world("rollouts", "web", json!({"status": {"abort": null}}));
+            stage.weight(20).pass(10);
+        }
+        stage.status(A, json!({"currentStepIndex": 1}));
+        stage
+    };
+    check(false).breaks("T8", &["the background run shop/web-new-2 had ended in Failed"]);
+    check(true).keeps("T8");
+}
+
+#[test]
 fn l5_a_late_verdict_is_where_an_update_gets_on() {
     let check = |over: bool| {
         let mut stage = switched(&json!({"postPromotionAnalysis": {"templates": []}}));
