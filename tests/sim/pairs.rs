@@ -54,6 +54,8 @@ const KNOWN: &[(&[&str], &str, &str)] = &[
         "Ingress ",
         "what a router left behind while no controller ran is not tidied",
     ),
+    (&["becomes-blue-green"], "DestinationRule ", "the same"),
+    (&["loses-router"], "Ingress ", "the same"),
     (&["loses-router"], "DestinationRule ", "the same"),
     (
         &["gains-router"],
