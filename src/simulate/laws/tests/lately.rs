@@ -1,6 +1,7 @@
 //! Near misses: what the controller could not know yet, and what does nobody any harm. Each beside the history that does.
 
 use super::super::stage::{A, Stage, owner};
+use crate::cluster::request::Verb;
 use serde_json::{Value, json};
 
 /// Blue-green: the active Service leads to `old`, and `new` has all its pods.
@@ -84,6 +85,21 @@ fn s8_a_service_that_was_named_a_moment_ago_may_still_be_led() {
     };
     check(10).breaks("S8", &["no Rollout names this Service"]);
     check(0).keeps("S8");
+}
+
+#[test]
+fn s14_a_version_that_somebody_led_users_to_a_moment_ago_may_be_forgotten() {
+    let check = |seconds: i64| {
+        let mut stage = Stage::new();
+        stage.world("replicasets", "web-former", super::super::stage::set("former", 0));
+        stage.pass(60);
+        let selector = json!({"spec": {"selector": {"rollouts-pod-template-hash": "former"}}});
+        stage.world("services", "web-stable", selector).pass(seconds);
+        stage.request(A, Verb::Delete, "replicasets", "web-former", json!({}));
+        stage
+    };
+    check(10).breaks("S14", &["former gets 100 % of the traffic"]);
+    check(0).keeps("S14");
 }
 
 #[test]
